@@ -1,0 +1,147 @@
+"""read, scan, write: traces on disk, the format found by suffix and content."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from .. import HotrowError
+from ..atomic import replacing
+from .formats.format import Format
+from .trace import SampleError, Trace, concatenate
+
+FORMATS = ("parquet", "npz")  # modules of the folder formats, each with a FORMAT
+CHUNK_SAMPLES = 65_536
+
+
+def formats() -> dict[str, Format]:
+    """Every format by name."""
+    return {name: import_module(f".formats.{name}", __package__).FORMAT for name in FORMATS}
+
+
+def read(path: str | Path, format: str | None = None, **options: Any) -> Trace:
+    """The whole trace in `path`; options are those of its format.
+
+    Raises HotrowError with the file, the place in it, and what to do.
+    """
+    path = Path(path)
+    chosen = _reader(path, format)
+    if chosen.read is None:
+        return concatenate(list(scan(path, chosen.name, **options)))
+    with _naming(path):
+        return chosen.read(path, **options)
+
+
+def scan(
+    path: str | Path, format: str | None = None, samples: int = CHUNK_SAMPLES, **options: Any
+) -> Iterator[Trace]:
+    """Yield the trace in `path` as Traces of at most about `samples` samples; memory does not grow with the file.
+
+    A format that does not declare rows beforehand yields parts whose declared rows rise; the last ones stand.
+    """
+    if samples < 1:
+        raise HotrowError(f"chunks of {samples} samples; at least 1 is needed")
+    path = Path(path)
+    chosen = _reader(path, format)
+    if chosen.scan is None:
+        raise HotrowError(f"{path}: {chosen.name} is only written, not read")
+    done = 0
+    with _naming(path):
+        try:
+            for part in chosen.scan(path, samples=samples, **options):
+                yield part
+                done += part.samples
+        except SampleError as error:
+            raise error.moved(done) from None
+
+
+def write(
+    trace: Trace | Iterable[Trace], path: str | Path, format: str | None = None, lossy: bool = False, **options: Any
+) -> None:
+    """Write a trace, or its parts in order, to `path`: whole or not at all.
+
+    What the format cannot hold is refused, naming it, unless `lossy`. Raises HotrowError.
+    """
+    path = Path(path)
+    chosen = _by_name(format) if format else _by_suffix(path)
+    if chosen is None:
+        raise HotrowError(f"{path}: no format has this suffix; known are {_suffixes()}, or name one with --format")
+    if chosen.write is None:
+        raise HotrowError(f"{path}: {chosen.name} is only read, not written; try .parquet")
+    parts = iter((trace,) if isinstance(trace, Trace) else trace)
+    first = next(parts, None)
+    if first is None:
+        raise HotrowError(f"{path}: nothing to write: the trace has no parts")
+    if not lossy and (lost := _lost(chosen, first)):
+        raise HotrowError(f"{path}: {chosen.name} cannot hold {', '.join(lost)}; allow the loss with --lossy")
+    with replacing(path) as beside:
+        chosen.write(chain((first,), parts), beside, **options)
+
+
+def recognise(path: str | Path) -> Format | None:
+    """The format of an existing file or folder, by content first, then by suffix; None if unknown."""
+    path = Path(path)
+    head = b""
+    if path.is_file():
+        with path.open("rb") as file:
+            head = file.read(4096)
+    by_suffix = _by_suffix(path)
+    if by_suffix is not None and by_suffix.sniff(path, head):
+        return by_suffix
+    return next((format for format in formats().values() if format.sniff(path, head)), by_suffix)
+
+
+def _reader(path: Path, name: str | None) -> Format:
+    if not path.exists():
+        raise HotrowError(f"{path}: no such file; check the path")
+    if path.is_file() and path.stat().st_size == 0:
+        raise HotrowError(f"{path}: the file is empty (0 bytes); make or download it again")
+    try:
+        chosen = _by_name(name) if name else recognise(path)
+    except OSError as error:
+        raise HotrowError(f"{path}: cannot be read ({error.strerror})") from error
+    if chosen is None:
+        raise HotrowError(f"{path}: no known trace format; known are {', '.join(FORMATS)}, name one with --format")
+    return chosen
+
+
+def _by_name(name: str) -> Format:
+    if name not in FORMATS:
+        raise HotrowError(f"unknown format {name!r}; known are {', '.join(FORMATS)}")
+    return formats()[name]
+
+
+def _by_suffix(path: Path) -> Format | None:
+    name = path.name.lower()
+    matches = [(len(s), f) for f in formats().values() for s in f.suffixes if name.endswith(s)]
+    return max(matches, key=lambda match: match[0])[1] if matches else None
+
+
+def _suffixes() -> str:
+    return ", ".join(suffix for format in formats().values() for suffix in format.suffixes)
+
+
+def _lost(chosen: Format, trace: Trace) -> list[str]:
+    holds = chosen.holds
+    lost = []
+    if not holds.tables and len(trace.tables) > 1:
+        lost.append(f"{len(trace.tables)} tables")
+    if not holds.bags and any(table.offsets is not None for table in trace.tables):
+        lost.append("bags")
+    lost += [name for name in ("time", "user", "dense", "label") if getattr(trace, name) is not None and not getattr(holds, name)]
+    return lost
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the file's name in front of a message that does not have it yet."""
+    try:
+        yield
+    except HotrowError as error:
+        if str(path) in str(error):
+            raise
+        raise HotrowError(f"{path}: {error}") from error
+    except OSError as error:
+        raise HotrowError(f"{path}: cannot be read ({error.strerror or error})") from error

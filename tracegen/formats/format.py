@@ -1,0 +1,48 @@
+"""Format: what a trace format is called, how it is recognised, what it can hold, and its scan and write."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..trace import Trace
+
+
+class Scan(Protocol):
+    """Yield Traces of at most about `samples` samples each, in order; HotrowError says file, place and remedy."""
+
+    def __call__(self, path: Path, *, samples: int) -> Iterator[Trace]: ...
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What a format can hold; writing more than it holds is refused unless the caller accepts the loss."""
+
+    tables: bool = True  # more than one table
+    bags: bool = True
+    rows: bool = True  # declared rows, and so tables whose last rows nobody asked for
+    names: bool = True
+    time: bool = True
+    user: bool = True
+    dense: bool = True
+    label: bool = True
+
+
+@dataclass(frozen=True)
+class Format:
+    """One trace format.
+
+    suffixes: lower case, with the dot, the longest match wins. sniff: whether a file that begins with these
+    bytes looks like this format. scan: None for formats that are only written. write: takes an iterable of
+    Traces and a path that does not exist yet; None for formats that are only read. read: a whole file at once,
+    where that is better than joining the scan's parts.
+    """
+
+    name: str
+    summary: str
+    suffixes: tuple[str, ...]
+    holds: Holds
+    sniff: Callable[[Path, bytes], bool]
+    scan: Callable[..., Iterator[Trace]] | None
+    write: Callable[..., None] | None
+    read: Callable[..., Trace] | None = None
