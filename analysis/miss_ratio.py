@@ -1,0 +1,67 @@
+"""Miss-ratio curve: how many accesses an LRU cache of each capacity would miss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import HotrowError
+from .reuse_distance import stack_distances
+
+
+@dataclass(frozen=True, eq=False)
+class MissRatioCurve:
+    """The LRU curve of one stream of accesses, exact at every capacity.
+
+    histogram: int64 [largest distance + 1], entry d counts the accesses at stack distance d (distinct other rows
+    since the row's last access); accesses: all accesses; distinct: rows, that is first accesses, which every
+    capacity misses. An LRU cache of C rows hits an access exactly if its distance is below C (Mattson et al.,
+    "Evaluation techniques for storage hierarchies", IBM Systems Journal 9(2), 1970).
+    Raises HotrowError where the counts do not add up.
+    """
+
+    histogram: NDArray[np.int64]
+    accesses: int
+    distinct: int
+
+    def __post_init__(self) -> None:
+        histogram = np.ascontiguousarray(self.histogram, dtype=np.int64)
+        if histogram.ndim != 1 or (len(histogram) and histogram.min() < 0):
+            raise HotrowError("a distance histogram is one dimension of counts that are not negative")
+        if int(histogram.sum()) + self.distinct != self.accesses:
+            raise HotrowError(
+                f"{int(histogram.sum())} repeated and {self.distinct} first accesses are not {self.accesses} in all"
+            )
+        object.__setattr__(self, "histogram", np.trim_zeros(histogram, "b"))
+
+    def hits(self, capacities: ArrayLike) -> Any:
+        """Hits at capacities in rows, int64, shaped like `capacities`; HotrowError unless they are integers ≥ 0."""
+        rows = checked_capacities(capacities)
+        cumulated = np.concatenate(([0], np.cumsum(self.histogram)))
+        return cumulated[np.minimum(rows, len(self.histogram))]
+
+    def miss_ratio(self, capacities: ArrayLike) -> Any:
+        """Misses over accesses at capacities in rows, float64, shaped like `capacities`; NaN without accesses."""
+        misses = self.accesses - self.hits(capacities)
+        return misses / self.accesses if self.accesses else np.full(np.shape(misses), np.nan)
+
+
+def lru_curve(ids: ArrayLike) -> MissRatioCurve:
+    """The exact LRU curve of `ids`, integers [accesses] from 0 to 2^63 − 1; HotrowError for other ids."""
+    distances = stack_distances(ids)
+    repeated = distances[distances >= 0]
+    return MissRatioCurve(np.bincount(repeated), len(distances), len(distances) - len(repeated))
+
+
+def checked_capacities(capacities: ArrayLike) -> NDArray[np.int64]:
+    """Capacities in rows as int64; HotrowError names the first that is negative, and any that is no integer."""
+    rows = np.asarray(capacities)
+    if rows.dtype.kind not in "iu":
+        raise HotrowError(f"capacities are {rows.dtype}; a capacity is a whole number of rows")
+    if rows.size and rows.min() < 0:
+        raise HotrowError(f"capacity {rows.min()}; a capacity is at least 0 rows")
+    whole: NDArray[np.int64] = np.minimum(rows, np.iinfo(np.int64).max).astype(np.int64)
+    return whole

@@ -1,0 +1,57 @@
+"""The exact LRU curve against a list, published hit ratios and other programs' histograms."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hotrow import HotrowError
+from hotrow.analysis.miss_ratio import MissRatioCurve, lru_curve
+
+
+def test_curve_counts_hits_below_each_capacity() -> None:
+    curve = lru_curve([7, 7, 8, 7, 9, 8])  # distances −, 0, −, 1, −, 2
+    assert curve.histogram.tolist() == [1, 1, 1]
+    assert (curve.accesses, curve.distinct) == (6, 3)
+    assert curve.hits([0, 1, 2, 3, 100]).tolist() == [0, 1, 2, 3, 3]
+    assert curve.miss_ratio([[0, 1], [2, 3]]).tolist() == [[1, 5 / 6], [4 / 6, 1 / 2]]
+    assert curve.miss_ratio(3) == 0.5
+
+
+def test_no_access_has_no_ratio() -> None:
+    curve = lru_curve([])
+    assert (curve.accesses, curve.distinct, curve.hits(3)) == (0, 0, 0)
+    assert np.isnan(curve.miss_ratio([0, 1])).all()
+
+
+@pytest.mark.parametrize(
+    ("capacities", "said"),
+    [(-1, "capacity -1"), ([3, -2], "capacity -2"), (1.5, "whole number"), ("x", "whole number")],
+)
+def test_bad_capacities_are_refused(capacities: object, said: str) -> None:
+    with pytest.raises(HotrowError, match=said):
+        lru_curve([1, 2]).hits(capacities)  # type: ignore[arg-type]
+
+
+def test_counts_must_add_up() -> None:
+    with pytest.raises(HotrowError, match="are not 5 in all"):
+        MissRatioCurve(np.array([1, 2]), 5, 1)
+
+
+def test_hit_ratios_published_for_the_oltp_trace(shared: Path) -> None:
+    """Megiddo and Modha, "ARC: a self-tuning, low overhead replacement cache", FAST 2003, table III."""
+    curve = lru_curve(np.load(shared / "data" / "arc_oltp.npz")["f0"])
+    hit_percent = 100 * (1 - curve.miss_ratio([1000, 2000, 5000, 10000, 15000]))
+    np.testing.assert_allclose(hit_percent, [32.83, 42.47, 53.65, 60.70, 64.63], atol=0.006)
+
+
+@pytest.mark.parametrize("name", ["hand", "zipf0.8_2k_20k", "mix_zipf_scan", "scan_loops"])
+def test_histograms_of_increment_and_freeze(shared: Path, name: str) -> None:
+    folder = shared / "golden" / "cache"
+    facts = json.loads((folder / "index.json").read_text())["traces"][name]
+    curve = lru_curve(np.load(folder / f"{name}.npy"))
+    one_based = np.load(folder / f"{name}.lru_hist_iaf.npy")
+    np.testing.assert_array_equal(curve.histogram, np.trim_zeros(one_based[1:], "b"))
+    misses = curve.accesses - curve.hits(facts["cache_sizes"])
+    np.testing.assert_array_equal(misses, facts["miss"]["LRU"])
