@@ -1,0 +1,241 @@
+"""The command line: one verb per question. It parses, calls one function and prints; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import HotrowError, __version__
+
+if TYPE_CHECKING:
+    from .tracegen.trace import Trace
+
+app = typer.Typer(
+    name="hotrow",
+    help="Co-design and trace analysis for deep-learning recommendation models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no notes.")]
+FormatName = Annotated[str | None, typer.Option("--format", help="Format of the trace; found by content if left out.")]
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="Trace to read.")],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="Trace to write; its suffix names the format.")],
+    format: FormatName = None,
+    to: Annotated[str | None, typer.Option(help="Format to write, where the suffix does not tell.")] = None,
+    lossy: Annotated[bool, typer.Option("--lossy", help="Leave out what the target cannot hold.")] = False,
+    modulo: Annotated[
+        int | None, typer.Option(help="Criteo: take ids modulo this number instead of in order of appearance.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn a trace of any format into any other, in bounded memory.
+
+    Example: hotrow convert day_0.gz day_0.parquet
+    """
+    from . import progress
+    from .tracegen import files
+
+    with progress.bar("convert", "samples", quiet=quiet) as advance:
+        counted = _Counted(files.scan(source, format, **_options(max_ind_range=modulo)), advance)
+        files.write(counted, target, to, lossy)
+    size = target.stat().st_size if target.is_file() else sum(f.stat().st_size for f in target.iterdir())
+    result = {"target": str(target), "samples": counted.samples, "lookups": counted.lookups, "bytes": size}
+    if as_json:
+        _print_json(result)
+    elif not quiet:
+        print(f"{target}: {counted.samples:,} samples, {counted.lookups:,} lookups, {size / 1e6:,.1f} MB")
+
+
+@app.command()
+def describe(
+    trace: Annotated[str, typer.Argument(metavar="TRACE", help="Trace file, or the name of a built-in profile.")],
+    format: FormatName = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for figures (SVG and PNG).")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What is this trace like? Size, popularity, bags and exact LRU curve of every table.
+
+    Example: hotrow describe clicks.parquet --out figures
+    """
+    from .experiments.traffic import describe as describe_trace
+    from .experiments.traffic import figures
+
+    traffic = describe_trace(_load(trace, format), Path(trace).name)
+    if out is not None:
+        _save_figures(figures(traffic), out)
+    if as_json:
+        _print_json(dataclasses.asdict(traffic))
+        return
+    extra = f", with {', '.join(traffic.per_sample)}" if traffic.per_sample else ""
+    print(
+        f"{traffic.name}: {traffic.samples:,} samples, {traffic.lookups:,} lookups, {len(traffic.tables)} tables{extra}"
+    )
+    _print_table(*traffic.grid())
+
+
+@app.command()
+def cache(
+    trace: Annotated[str, typer.Argument(metavar="TRACE", help="Trace file, or the name of a built-in profile.")],
+    capacity: Annotated[list[int] | None, typer.Option(help="Capacity in rows to report; may be repeated.")] = None,
+    row_bytes: Annotated[int, typer.Option(min=1, help="Bytes of one embedding row.")] = 256,
+    format: FormatName = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """How much fast memory is enough? Exact LRU sizes for every table.
+
+    Example: hotrow cache clicks.parquet --capacity 1000 --capacity 10000 --row-bytes 128
+    """
+    from .experiments.cache_sizing import cache_sizing, grid
+
+    sizes = cache_sizing(_load(trace, format), row_bytes, capacity or ())
+    if as_json:
+        _print_json([dataclasses.asdict(size) for size in sizes])
+    else:
+        _print_table(*grid(sizes))
+
+
+@app.command()
+def generate(
+    profile: Annotated[str, typer.Argument(metavar="PROFILE", help="Profile file, or the name of a built-in profile.")],
+    target: Annotated[Path, typer.Argument(metavar="TRACE", help="Trace to write; its suffix names the format.")],
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Samples to draw; the profile's number if left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same trace.")] = 0,
+    tables: Annotated[int, typer.Option(min=1, help="Tables of a built-in profile.")] = 8,
+    to: Annotated[str | None, typer.Option(help="Format to write, where the suffix does not tell.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw a synthetic trace from a profile.
+
+    Example: hotrow generate meta-2021 clicks.parquet --samples 10000 --seed 1
+    """
+    from . import progress
+    from .tracegen import files
+    from .tracegen.generate import generate_chunks
+    from .tracegen.published import load_profile
+
+    source = load_profile(profile, tables)
+    with progress.bar("generate", "samples", samples or source.samples, quiet) as advance:
+        counted = _Counted(generate_chunks(source, samples, seed), advance)
+        files.write(counted, target, to)
+    if as_json:
+        _print_json({"target": str(target), "samples": counted.samples, "lookups": counted.lookups})
+    elif not quiet:
+        print(
+            f"{target}: {counted.samples:,} samples, {counted.lookups:,} lookups from {source.name} ({source.origin})"
+        )
+        for assumption in source.assumptions:
+            print(f"  assumed: {assumption}")
+
+
+class _Counted:
+    """Parts of a trace on their way through, counted."""
+
+    def __init__(self, parts: Iterable[Trace], advance: Any) -> None:
+        self.parts, self.advance, self.samples, self.lookups = parts, advance, 0, 0
+
+    def __iter__(self) -> Any:
+        for part in self.parts:
+            yield part
+            self.samples += part.samples
+            self.lookups += part.accesses
+            self.advance(part.samples)
+
+
+def _load(trace: str, format: str | None = None) -> Trace:
+    """The trace in a file, or one drawn from the built-in profile of that name."""
+    from .tracegen import files
+    from .tracegen.generate import generate
+    from .tracegen.profile import built_in
+    from .tracegen.published import load_profile
+
+    if trace in built_in():
+        return generate(load_profile(trace))
+    return files.read(trace, format)
+
+
+def _options(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _save_figures(figures: dict[str, Any], folder: Path) -> None:
+    from .analysis import plots
+    from .atomic import replacing
+
+    for name, figure in figures.items():
+        for suffix in (".svg", ".png"):
+            with replacing(folder / f"{name}{suffix}") as beside:
+                plots.save(figure, beside)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns aligned by their widest cell; the first to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    for row in (heads, *rows):
+        cells = [
+            cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"hotrow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 the user's mistake, 2 usage, 3 a fault of ours, 130 Ctrl-C."""
+    try:
+        app(prog_name="hotrow")
+    except HotrowError as error:
+        print(f"hotrow: {error}", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError as error:
+        print(f"hotrow: not enough memory ({error}); use fewer tables, samples or rows", file=sys.stderr)
+        sys.exit(1)
+    except Exception:
+        traceback.print_exc()
+        print("hotrow: this is a fault of hotrow, not of your input; please report the lines above", file=sys.stderr)
+        sys.exit(3)
+    except SystemExit as stop:
+        if stop.code == 130:
+            print("hotrow: stopped; nothing half-written is left", file=sys.stderr)
+        raise
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Figures: numbers in, matplotlib figures out; one look for all of them.
+
+Colours are those of Okabe and Ito ("Color Universal Design", 2008), told apart by people who see red and green alike.
+Every axis names its unit.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#666666")
+DASHES = ("-", "--", "-.", ":")
+MAX_SERIES = 8  # more lines than this cannot be told apart
+
+Series = tuple[str, Sequence[float], Sequence[float]]  # name, x, y
+
+
+@contextmanager
+def _look(salt: str) -> Iterator[None]:
+    import matplotlib as mpl
+
+    style = {
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.3,
+        "legend.frameon": False,
+        "svg.fonttype": "none",
+        "svg.hashsalt": salt,
+        "figure.constrained_layout.use": True,
+    }
+    with mpl.rc_context(style):
+        yield
+
+
+def _axes(width: float = 6.4, height: float = 3.8) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots()
+
+
+def _lines(axes: Axes, series: Sequence[Series]) -> None:
+    for k, (name, x, y) in enumerate(series[:MAX_SERIES]):
+        axes.plot(x, y, label=name, color=PALETTE[k % len(PALETTE)], linestyle=DASHES[k % len(DASHES)], linewidth=1.8)
+    if len(series) > 1:
+        axes.legend(fontsize=8, title=None if len(series) <= MAX_SERIES else f"{MAX_SERIES} of {len(series)} tables")
+
+
+def popularity(series: Sequence[Series]) -> Figure:
+    """Share of lookups that the hottest share of touched rows takes; x and y are fractions of 1."""
+    with _look("popularity"):
+        figure, axes = _axes()
+        _lines(axes, [(name, [100 * v for v in x], [100 * v for v in y]) for name, x, y in series])
+        axes.set(
+            xscale="log",
+            ylim=(0, 102),
+            xlabel="hottest rows, % of the rows looked up",
+            ylabel="share of lookups, %",
+            title="Popularity",
+        )
+        return figure
+
+
+def miss_ratio(series: Sequence[Series]) -> Figure:
+    """LRU miss-ratio curves; x is the capacity in rows, y the miss ratio."""
+    with _look("miss-ratio"):
+        figure, axes = _axes()
+        _lines(axes, [(name, x, [100 * v for v in y]) for name, x, y in series])
+        axes.set(
+            xscale="log",
+            ylim=(0, 102),
+            xlabel="capacity of an LRU cache, rows",
+            ylabel="lookups that miss, %",
+            title="LRU miss ratio",
+        )
+        return figure
+
+
+def stacked_shares(bars: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]], title: str) -> Figure:
+    """Horizontal bars split into parts; every part has one fraction of 1 per bar."""
+    with _look("shares"):
+        figure, axes = _axes(height=1.5 + 0.5 * len(bars))
+        left = [0.0] * len(bars)
+        hatches = ("", "//", "..", "xx")
+        for k, (name, shares) in enumerate(parts):
+            widths = [100 * share for share in shares]
+            drawn = axes.barh(
+                bars,
+                widths,
+                left=left,
+                label=name,
+                color=PALETTE[k % len(PALETTE)],
+                hatch=hatches[k // len(PALETTE)],
+                edgecolor="white",
+            )
+            axes.bar_label(drawn, [f"{w:.0f}" if w >= 4 else "" for w in widths], label_type="center", fontsize=8)
+            left = [a + b for a, b in zip(left, widths, strict=True)]
+        axes.invert_yaxis()
+        axes.set(xlabel="share of the step's time, %", xlim=(0, 100), title=title)
+        axes.grid(axis="y", visible=False)
+        figure.legend(loc="outside lower center", ncols=4, fontsize=8)
+        return figure
+
+
+def to_svg(figure: Figure, label: str) -> str:
+    """The figure as an SVG element to put into a page; `label` is what a screen reader says."""
+    buffer = io.StringIO()
+    with _look(label):
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    described = re.sub(r'\b(width|height)="[^"]*pt"', "", text[: text.index(">")])
+    safe = label.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return f'{described} role="img" aria-label="{safe}"{text[text.index(">") :]}'
+
+
+def save(figure: Figure, path: Any) -> None:
+    """Write the figure as the suffix of `path` says: .svg or .png at 150 dpi."""
+    with _look(str(path)):
+        figure.savefig(path, dpi=150)

@@ -1,0 +1,86 @@
+"""Question: how much fast memory is enough? LRU capacities per table and the hits they buy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..analysis.miss_ratio import MissRatioCurve, lru_curve
+from ..tracegen.trace import Trace
+
+GOALS = (0.5, 0.8, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class CacheSizing:
+    """One table's LRU cache.
+
+    reachable: hit ratio of a cache that holds every row, below 1 by the first accesses. needed: for each goal the
+    fewest rows that reach this fraction of the reachable hits, and their bytes. asked: capacities that were asked
+    for, in rows, and their hit ratios.
+    """
+
+    table: str
+    lookups: int
+    touched_rows: int
+    row_bytes: int
+    reachable: float
+    needed: tuple[tuple[float, int, int], ...]
+    asked: tuple[tuple[int, float], ...]
+
+
+def cache_sizing(trace: Trace, row_bytes: int, capacities: Sequence[int] = ()) -> tuple[CacheSizing, ...]:
+    """Exact LRU sizes of every table, a cache of its own for each, cold start; row_bytes sizes the answer."""
+    return tuple(_sizing(table.name, lru_curve(table.indices), row_bytes, capacities) for table in trace.tables)
+
+
+def _sizing(name: str, curve: MissRatioCurve, row_bytes: int, capacities: Sequence[int]) -> CacheSizing:
+    needed = tuple((goal, rows, rows * row_bytes) for goal in GOALS for rows in (rows_for(curve, goal),))
+    ratios = 1 - curve.miss_ratio(np.array(capacities, np.int64))
+    return CacheSizing(
+        table=name,
+        lookups=curve.accesses,
+        touched_rows=curve.distinct,
+        row_bytes=row_bytes,
+        reachable=1 - curve.distinct / curve.accesses if curve.accesses else 0.0,
+        needed=needed,
+        asked=tuple(zip(map(int, capacities), map(float, ratios), strict=True)),
+    )
+
+
+def rows_for(curve: MissRatioCurve, goal: float) -> int:
+    """The fewest rows whose LRU cache reaches `goal` (a fraction of 1) of the hits that any capacity can reach."""
+    cumulated = np.cumsum(curve.histogram)
+    if not len(cumulated):
+        return 0
+    return int(np.searchsorted(cumulated, goal * cumulated[-1])) + 1
+
+
+def grid(sizes: Sequence[CacheSizing]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Heads and rows of a table to print; sizes as rows (bytes)."""
+    goals = [f"{goal:.0%} of it" for goal in GOALS]
+    asked = [f"hits at {capacity:,}" for capacity, _ in sizes[0].asked]
+    heads = ("table", "lookups", "touched", "reachable", *goals, *asked)
+    rows = [
+        (
+            s.table,
+            f"{s.lookups:,}",
+            f"{s.touched_rows:,}",
+            f"{s.reachable:.2%}",
+            *(f"{rows:,} ({binary(size)})" for _, rows, size in s.needed),
+            *(f"{ratio:.2%}" for _, ratio in s.asked),
+        )
+        for s in sizes
+    ]
+    return heads, rows
+
+
+def binary(size: float) -> str:
+    """Bytes in words: 1536 is 1.5 KiB."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.3g} {unit}"
+        size /= 1024
+    return f"{size:,.3g} TiB"

@@ -1,0 +1,76 @@
+"""Report: sections of words, figures and tables, rendered as one self-contained HTML file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..atomic import replacing
+
+How = Literal["measured", "simulated", "predicted", "published", "assumed"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as SVG, what it shows, and how its numbers came about."""
+
+    svg: str
+    caption: str
+    how: How
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of text: heads and rows of equal length, numbers already written with their unit in the head."""
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    how: How
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.heads):
+                raise ValueError(f"row {row} has {len(row)} cells, the head {len(self.heads)}")
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question of the report: its words, then figures, then tables."""
+
+    anchor: str
+    title: str
+    words: tuple[str, ...]
+    pictures: tuple[Picture, ...] = ()
+    grids: tuple[Grid, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a page says: the answer first, then its sections; `made` tells how to make it again."""
+
+    title: str
+    answer: tuple[str, ...]
+    sections: tuple[Section, ...]
+    made: str
+
+
+def render(report: Report) -> str:
+    """The page as HTML; it needs no network, and names from traces are escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader(__package__.rpartition(".")[0], "experiments/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(report=report)
+
+
+def save(report: Report, path: str | Path) -> None:
+    """Write the page: whole or not at all. Raises HotrowError where the folder cannot be written."""
+    with replacing(path) as beside:
+        beside.write_text(render(report), encoding="utf-8")

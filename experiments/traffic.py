@@ -1,0 +1,131 @@
+"""Question: what is this traffic like? Size, popularity, bags and LRU curve of every table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis import plots
+from ..analysis.miss_ratio import MissRatioCurve, lru_curve
+from ..tracegen.popularity import Counts, row_counts, rows_for_share, top_share
+from ..tracegen.trace import TableLookups, Trace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+POINTS = 60  # per curve, spaced evenly on a logarithmic axis
+
+
+@dataclass(frozen=True)
+class TableTraffic:
+    """One table's traffic. Shares and ratios are fractions of 1; capacities and ranks are in rows."""
+
+    name: str
+    declared_rows: int
+    lookups: int
+    touched_rows: int
+    pooling: float
+    largest_bag: int
+    empty_bags: int
+    rows_used_once: int
+    top_percent_share: float  # of the lookups, that the hottest 1 % of touched rows takes
+    rows_for_half: int  # fewest rows that take half of the lookups
+    popularity_rows: tuple[float, ...]  # hottest fraction of the touched rows …
+    popularity_share: tuple[float, ...]  # … and the share of lookups it takes
+    lru_capacities: tuple[int, ...]
+    lru_miss_ratio: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """A trace at a glance; `per_sample` says which of time, user, dense and label it has."""
+
+    name: str
+    samples: int
+    lookups: int
+    touched_rows: int
+    per_sample: tuple[str, ...]
+    tables: tuple[TableTraffic, ...]
+
+    def grid(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Heads and rows of a table to print."""
+        heads = ("table", "rows", "touched", "lookups", "per sample", "largest bag", "once only", "top 1 %", "half in")
+        rows = [
+            (
+                t.name,
+                f"{t.declared_rows:,}",
+                f"{t.touched_rows:,}",
+                f"{t.lookups:,}",
+                f"{t.pooling:.3g}",
+                f"{t.largest_bag:,}",
+                f"{t.rows_used_once / max(t.touched_rows, 1):.1%}",
+                f"{t.top_percent_share:.1%}",
+                f"{t.rows_for_half:,} rows",
+            )
+            for t in self.tables
+        ]
+        return heads, rows
+
+
+def describe(trace: Trace, name: str = "trace") -> Traffic:
+    """Exact facts about a trace; its LRU curves are exact too (one cache per table, cold start)."""
+    tables = tuple(describe_table(table) for table in trace.tables)
+    return Traffic(
+        name=name,
+        samples=trace.samples,
+        lookups=trace.accesses,
+        touched_rows=sum(table.touched_rows for table in tables),
+        per_sample=tuple(field for field in ("time", "user", "dense", "label") if getattr(trace, field) is not None),
+        tables=tables,
+    )
+
+
+def describe_table(table: TableLookups) -> TableTraffic:
+    """Exact facts about one table; a table that nobody looked up has zeros and empty curves."""
+    counts = row_counts(table.indices)
+    sizes = table.bag_sizes()
+    ranks = log_spaced(len(counts))
+    return TableTraffic(
+        name=table.name,
+        declared_rows=table.rows,
+        lookups=table.accesses,
+        touched_rows=len(counts),
+        pooling=table.pooling,
+        largest_bag=int(sizes.max(initial=0)),
+        empty_bags=int(np.count_nonzero(sizes == 0)),
+        rows_used_once=int(np.count_nonzero(counts == 1)),
+        top_percent_share=top_share(counts, 0.01),
+        rows_for_half=rows_for_share(counts, 0.5),
+        popularity_rows=tuple((ranks / max(len(counts), 1)).tolist()),
+        popularity_share=_shares(counts, ranks),
+        lru_capacities=tuple(ranks.tolist()),
+        lru_miss_ratio=_miss_ratio(lru_curve(table.indices), ranks),
+    )
+
+
+def figures(traffic: Traffic) -> dict[str, Figure]:
+    """Popularity and LRU curves, the tables with most lookups first."""
+    busiest = sorted((t for t in traffic.tables if t.lookups), key=lambda t: -t.lookups)
+    return {
+        "popularity": plots.popularity([(t.name, t.popularity_rows, t.popularity_share) for t in busiest]),
+        "lru": plots.miss_ratio([(t.name, t.lru_capacities, t.lru_miss_ratio) for t in busiest]),
+    }
+
+
+def log_spaced(top: int, points: int = POINTS) -> NDArray[np.int64]:
+    """Distinct whole numbers from 1 to `top`, about evenly spaced on a logarithmic axis; none for 0."""
+    if top < 1:
+        return np.zeros(0, np.int64)
+    return np.unique(np.round(np.geomspace(1, top, points)).astype(np.int64))
+
+
+def _shares(counts: Counts, ranks: NDArray[np.int64]) -> tuple[float, ...]:
+    cumulated = np.cumsum(counts)
+    return tuple((cumulated[ranks - 1] / cumulated[-1]).tolist()) if len(counts) else ()
+
+
+def _miss_ratio(curve: MissRatioCurve, capacities: NDArray[np.int64]) -> tuple[float, ...]:
+    return tuple(curve.miss_ratio(capacities).tolist())
