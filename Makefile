@@ -18,7 +18,7 @@ lint: $(VENV)/.test
 	MYPYPATH=$(VENV)/src $(BIN)/mypy -p hotrow
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -o norecursedirs= --benchmark-sort=name --benchmark-columns=min,median,iqr,rounds
+	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' --benchmark-sort=name --benchmark-columns=min,median,iqr,rounds
 
 # mypy -p hotrow finds the package through a link, whatever the checkout's folder is called.
 $(VENV)/python:

@@ -51,6 +51,22 @@ def _axes(width: float = 6.4, height: float = 3.8) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
+def _log_x(axes: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(_short))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _short(value: float, position: int = 0) -> str:
+    """1000 as 1 k, 2e6 as 2 M."""
+    for factor, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= factor:
+            return f"{value / factor:g}{unit}"
+    return f"{value:g}"
+
+
 def _lines(axes: Axes, series: Sequence[Series]) -> None:
     for k, (name, x, y) in enumerate(series[:MAX_SERIES]):
         axes.plot(x, y, label=name, color=PALETTE[k % len(PALETTE)], linestyle=DASHES[k % len(DASHES)], linewidth=1.8)
@@ -63,8 +79,8 @@ def popularity(series: Sequence[Series]) -> Figure:
     with _look("popularity"):
         figure, axes = _axes()
         _lines(axes, [(name, [100 * v for v in x], [100 * v for v in y]) for name, x, y in series])
+        _log_x(axes)
         axes.set(
-            xscale="log",
             ylim=(0, 102),
             xlabel="hottest rows, % of the rows looked up",
             ylabel="share of lookups, %",
@@ -78,8 +94,8 @@ def miss_ratio(series: Sequence[Series]) -> Figure:
     with _look("miss-ratio"):
         figure, axes = _axes()
         _lines(axes, [(name, x, [100 * v for v in y]) for name, x, y in series])
+        _log_x(axes)
         axes.set(
-            xscale="log",
             ylim=(0, 102),
             xlabel="capacity of an LRU cache, rows",
             ylabel="lookups that miss, %",

@@ -38,7 +38,7 @@ def cache_sizing(trace: Trace, row_bytes: int, capacities: Sequence[int] = ()) -
 
 def _sizing(name: str, curve: MissRatioCurve, row_bytes: int, capacities: Sequence[int]) -> CacheSizing:
     needed = tuple((goal, rows, rows * row_bytes) for goal in GOALS for rows in (rows_for(curve, goal),))
-    ratios = 1 - curve.miss_ratio(np.array(capacities, np.int64))
+    ratios = curve.hits(np.array(capacities, np.int64)) / max(curve.accesses, 1)
     return CacheSizing(
         table=name,
         lookups=curve.accesses,

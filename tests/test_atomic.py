@@ -1,0 +1,48 @@
+"""Write beside, then rename: whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hotrow import HotrowError
+from hotrow.atomic import replacing
+
+
+def test_a_finished_block_replaces_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.txt"
+    for text in ("one", "two"):
+        with replacing(target) as beside:
+            assert beside.suffix == ".txt"
+            beside.write_text(text)
+        assert target.read_text() == text
+    assert os.listdir(target.parent) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_broken_block_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(error), replacing(target) as beside:
+        beside.write_text("half")
+        raise error
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_file_in_the_way_of_the_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HotrowError, match=r"file/a\.txt: cannot be written"), replacing(tmp_path / "file" / "a.txt"):
+        pass
+
+
+def test_a_folder_is_not_overwritten(tmp_path: Path) -> None:
+    with pytest.raises(HotrowError, match="is a folder"), replacing(tmp_path):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_write_permission_is_said(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(HotrowError, match="cannot be written"), replacing(tmp_path / "a"):
+        pass
