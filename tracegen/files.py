@@ -1,8 +1,9 @@
 """read, scan, write: traces on disk, the format found by suffix and content."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from inspect import Parameter, signature
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 from .. import HotrowError
 from ..atomic import replacing
 from .formats.format import Format
-from .trace import SampleError, Trace, concatenate
+from .trace import SampleError, Trace, check_same_form, concatenate
 
-FORMATS = ("parquet", "npz")  # modules of the folder formats, each with a FORMAT
+FORMATS = ("parquet", "npz", "criteo")  # modules of the folder formats, each with a FORMAT
 CHUNK_SAMPLES = 65_536
 
 
@@ -30,13 +31,12 @@ def read(path: str | Path, format: str | None = None, **options: Any) -> Trace:
     chosen = _reader(path, format)
     if chosen.read is None:
         return concatenate(list(scan(path, chosen.name, **options)))
-    with _naming(path):
+    _check_options(chosen.name, chosen.read, options)
+    with _naming(path, "read"):
         return chosen.read(path, **options)
 
 
-def scan(
-    path: str | Path, format: str | None = None, samples: int = CHUNK_SAMPLES, **options: Any
-) -> Iterator[Trace]:
+def scan(path: str | Path, format: str | None = None, samples: int = CHUNK_SAMPLES, **options: Any) -> Iterator[Trace]:
     """Yield the trace in `path` as Traces of at most about `samples` samples; memory does not grow with the file.
 
     A format that does not declare rows beforehand yields parts whose declared rows rise; the last ones stand.
@@ -47,14 +47,12 @@ def scan(
     chosen = _reader(path, format)
     if chosen.scan is None:
         raise HotrowError(f"{path}: {chosen.name} is only written, not read")
+    _check_options(chosen.name, chosen.scan, options)
     done = 0
-    with _naming(path):
-        try:
-            for part in chosen.scan(path, samples=samples, **options):
-                yield part
-                done += part.samples
-        except SampleError as error:
-            raise error.moved(done) from None
+    with _naming(path, "read", lambda: done):
+        for part in chosen.scan(path, samples=samples, **options):
+            yield part
+            done += part.samples
 
 
 def write(
@@ -70,14 +68,61 @@ def write(
         raise HotrowError(f"{path}: no format has this suffix; known are {_suffixes()}, or name one with --format")
     if chosen.write is None:
         raise HotrowError(f"{path}: {chosen.name} is only read, not written; try .parquet")
-    parts = iter((trace,) if isinstance(trace, Trace) else trace)
-    first = next(parts, None)
+    _check_options(chosen.name, chosen.write, options)
+    source = iter((trace,) if isinstance(trace, Trace) else trace)
+    first = next(source, None)
     if first is None:
         raise HotrowError(f"{path}: nothing to write: the trace has no parts")
     if not lossy and (lost := _lost(chosen, first)):
         raise HotrowError(f"{path}: {chosen.name} cannot hold {', '.join(lost)}; allow the loss with --lossy")
+    parts = _Parts(first, source)
     with replacing(path) as beside:
-        chosen.write(chain((first,), parts), beside, **options)
+        try:
+            with _naming(path, "written", lambda: parts.before):
+                chosen.write(parts, beside, lossy=lossy, **options)
+        except HotrowError as error:
+            raise parts.broken or error from None
+
+
+class _Parts:
+    """A trace's parts on their way to a writer: all of one form, and who is to blame when one breaks a rule."""
+
+    def __init__(self, first: Trace, rest: Iterator[Trace]) -> None:
+        self._first, self._rest = first, rest
+        self.broken: Exception | None = None  # what the source raised, if anything
+        self.before = 0  # samples before the part that the writer has in hand
+
+    def __iter__(self) -> Iterator[Trace]:
+        done = 0
+        try:
+            for part in chain((self._first,), self._rest):
+                check_same_form(self._first, part)
+                self.before = done
+                yield part
+                done += part.samples
+        except Exception as error:
+            self.broken = error
+            raise
+
+
+def _options_of(function: Callable[..., Any] | None) -> dict[str, Parameter]:
+    if function is None:
+        return {}
+    parameters = signature(function).parameters.values()
+    return {p.name: p for p in parameters if p.kind is Parameter.KEYWORD_ONLY and p.name not in ("samples", "lossy")}
+
+
+def options(name: str) -> tuple[dict[str, Parameter], dict[str, Parameter]]:
+    """What a format lets its caller choose when it is read, and when it is written: parameters by name."""
+    chosen = _by_name(name)
+    return _options_of(chosen.scan), _options_of(chosen.write)
+
+
+def _check_options(name: str, function: Callable[..., Any] | None, given: dict[str, Any]) -> None:
+    known = _options_of(function)
+    for option in given:
+        if option not in known:
+            raise HotrowError(f"{name} has no option {option!r} here; it has {', '.join(known) or 'none'}")
 
 
 def recognise(path: str | Path) -> Format | None:
@@ -130,18 +175,22 @@ def _lost(chosen: Format, trace: Trace) -> list[str]:
         lost.append(f"{len(trace.tables)} tables")
     if not holds.bags and any(table.offsets is not None for table in trace.tables):
         lost.append("bags")
-    lost += [name for name in ("time", "user", "dense", "label") if getattr(trace, name) is not None and not getattr(holds, name)]
+    lost += [
+        name
+        for name in ("time", "user", "dense", "label")
+        if getattr(trace, name) is not None and not getattr(holds, name)
+    ]
     return lost
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Put the file's name in front of a message that does not have it yet."""
+def _naming(path: Path, done: str, before: Callable[[], int] = lambda: 0) -> Iterator[None]:
+    """Put the file's name in front of a message that does not have it yet, and count samples from the trace's start."""
     try:
         yield
     except HotrowError as error:
-        if str(path) in str(error):
-            raise
-        raise HotrowError(f"{path}: {error}") from error
+        if isinstance(error, SampleError):
+            error = error.moved(before())
+        raise error if str(path) in str(error) else HotrowError(f"{path}: {error}") from error
     except OSError as error:
-        raise HotrowError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise HotrowError(f"{path}: cannot be {done} ({error.strerror or error})") from error

@@ -132,7 +132,12 @@ class Trace:
                     f"table {table.name!r} has {table.samples} samples but {first.name!r} has {first.samples}; "
                     "all tables of a trace share their samples"
                 )
-        for name, dtype, dimensions in (("time", None, 1), ("user", np.int64, 1), ("dense", np.float32, 2), ("label", np.float32, 1)):
+        for name, dtype, dimensions in (
+            ("time", None, 1),
+            ("user", np.int64, 1),
+            ("dense", np.float32, 2),
+            ("label", np.float32, 1),
+        ):
             self._check_column(name, dtype, dimensions)
 
     def _check_column(self, name: str, dtype: type[np.generic] | None, dimensions: int) -> None:
@@ -142,8 +147,14 @@ class Trace:
         values = np.asarray(values)
         if values.ndim != dimensions or len(values) != self.samples:
             raise HotrowError(f"{name} has shape {values.shape}; this trace has {self.samples} samples")
+        if values.dtype.kind not in ("iuM" if dtype is np.int64 else "iufM" if dtype is None else "iufb"):
+            wanted = "integers" if dtype is np.int64 else "numbers"
+            raise HotrowError(f"{name} holds {values.dtype}; it must hold {wanted}")
         if dtype is None:
             dtype = np.float64 if values.dtype.kind == "f" else np.int64
+        if dtype is np.int64 and values.dtype == np.uint64 and (values > np.uint64(MAX_ROWS - 1)).any():
+            where = int(np.argmax(values))
+            raise SampleError(name, where, f"{values[where]}; at most 2^63 − 1 is possible")
         values = values.astype(dtype, copy=False)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             where = np.argwhere(~np.isfinite(values))[0]
@@ -181,10 +192,7 @@ class Trace:
         """Samples start … stop − 1 as a trace of their own."""
         return Trace(
             tuple(table.samples_between(start, stop) for table in self.tables),
-            **{
-                name: None if (values := getattr(self, name)) is None else values[start:stop]
-                for name in PER_SAMPLE
-            },
+            **{name: None if (values := getattr(self, name)) is None else values[start:stop] for name in PER_SAMPLE},
         )
 
     def equals(self, other: Trace) -> bool:
@@ -213,11 +221,7 @@ def concatenate(traces: Sequence[Trace]) -> Trace:
         raise HotrowError("no samples: an empty sequence of traces has no tables")
     first = traces[0]
     for part in traces[1:]:
-        if [(t.name, t.offsets is None) for t in part.tables] != [(t.name, t.offsets is None) for t in first.tables]:
-            raise HotrowError("parts of a trace differ in their tables; they must have the same tables in the same order")
-        for name in PER_SAMPLE:
-            if (getattr(part, name) is None) != (getattr(first, name) is None):
-                raise HotrowError(f"some parts of a trace have {name} and others do not")
+        check_same_form(first, part)
     if len(traces) == 1:
         return first
     tables = tuple(_join([part.tables[k] for part in traces]) for k in range(len(first.tables)))
@@ -226,6 +230,19 @@ def concatenate(traces: Sequence[Trace]) -> Trace:
         for name in PER_SAMPLE
     }
     return Trace(tables, **values)
+
+
+def check_same_form(first: Trace, part: Trace) -> None:
+    """Raise HotrowError where two parts of a trace differ in tables, bags or per-sample values."""
+    if [(t.name, t.offsets is None) for t in part.tables] != [(t.name, t.offsets is None) for t in first.tables]:
+        raise HotrowError("parts of a trace differ in their tables; they must have the same tables in the same order")
+    for name in PER_SAMPLE:
+        a, b = getattr(first, name), getattr(part, name)
+        if (a is None) != (b is None):
+            raise HotrowError(f"some parts of a trace have {name} and others do not")
+        if a is not None and (a.dtype != b.dtype or a.shape[1:] != b.shape[1:]):
+            kinds = f"{a.dtype}{a.shape[1:]} and as {b.dtype}{b.shape[1:]}"
+            raise HotrowError(f"parts of a trace hold {name} as {kinds}; it must be the same")
 
 
 def _join(parts: Sequence[TableLookups]) -> TableLookups:
@@ -237,8 +254,8 @@ def _join(parts: Sequence[TableLookups]) -> TableLookups:
     return TableLookups(parts[0].name, max(part.rows for part in parts), indices, offsets)
 
 
-def _checked_offsets(name: str, offsets: Any, accesses: int) -> NDArray[np.int64]:
-    offsets = np.asarray(offsets)
+def _checked_offsets(name: str, given: Any, accesses: int) -> NDArray[np.int64]:
+    offsets: NDArray[Any] = np.asarray(given)
     if offsets.ndim != 1 or len(offsets) == 0 or offsets.dtype.kind not in "iu":
         raise HotrowError(f"table {name!r}: offsets must be a one-dimensional array of samples + 1 integers")
     offsets = offsets.astype(np.int64, copy=False)

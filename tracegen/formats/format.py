@@ -1,17 +1,10 @@
 """Format: what a trace format is called, how it is recognised, what it can hold, and its scan and write."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from ..trace import Trace
-
-
-class Scan(Protocol):
-    """Yield Traces of at most about `samples` samples each, in order; HotrowError says file, place and remedy."""
-
-    def __call__(self, path: Path, *, samples: int) -> Iterator[Trace]: ...
 
 
 @dataclass(frozen=True)
@@ -33,9 +26,10 @@ class Format:
     """One trace format.
 
     suffixes: lower case, with the dot, the longest match wins. sniff: whether a file that begins with these
-    bytes looks like this format. scan: None for formats that are only written. write: takes an iterable of
-    Traces and a path that does not exist yet; None for formats that are only read. read: a whole file at once,
-    where that is better than joining the scan's parts.
+    bytes looks like this format. scan(path, *, samples, …) yields Traces of at most about `samples` samples each, in
+    order; None for formats that are only written. write(parts, path, *, lossy, …) takes an iterable of Traces and a
+    path of an empty file; None for formats that are only read. read(path, …): a whole file at once, where that is
+    better than joining the scan's parts. Other keyword-only parameters are the format's options.
     """
 
     name: str

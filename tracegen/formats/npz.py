@@ -57,13 +57,19 @@ def scan(path: Path, *, samples: int) -> Iterator[Trace]:
 def _wanted(name: str) -> bool:
     stem = name.rpartition("_")[2]
     is_field = stem.startswith("f") and stem[1:].isdigit()
-    return name in VALUES or name == "offsets" or (is_field and name in (stem, f"offsets_{stem}", f"rows_{stem}", f"name_{stem}"))
+    return (
+        name in VALUES
+        or name == "offsets"
+        or (is_field and name in (stem, f"offsets_{stem}", f"rows_{stem}", f"name_{stem}"))
+    )
 
 
 def _open(stack: ExitStack, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Column:
     name = info.filename.removesuffix(".npy")
     if info.file_size > DEFLATE_LIMIT * info.compress_size + 4096:
-        raise HotrowError(f"array {name!r} claims {info.file_size} bytes from {info.compress_size}; the file is damaged")
+        raise HotrowError(
+            f"array {name!r} claims {info.file_size} bytes from {info.compress_size}; the file is damaged"
+        )
     stream = stack.enter_context(archive.open(info))
     version = np.lib.format.read_magic(stream)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -73,7 +79,9 @@ def _open(stack: ExitStack, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
     if fortran and len(shape) > 1:
         raise HotrowError(f"array {name!r} is stored column by column; store it in C order")
     if int(np.prod(shape, dtype=object)) * dtype.itemsize > info.file_size:
-        raise HotrowError(f"array {name!r} promises shape {shape} but holds {info.file_size} bytes; the file is damaged")
+        raise HotrowError(
+            f"array {name!r} promises shape {shape} but holds {info.file_size} bytes; the file is damaged"
+        )
     return _Column(name, stream, dtype, shape)
 
 
@@ -85,13 +93,17 @@ def _parts(columns: dict[str, _Column], samples: int) -> Iterator[Trace]:
     for f in fields:
         for column in (columns[f], bags[f]):
             if column is not None and (len(column.shape) != 1 or column.dtype.kind not in "iu"):
-                raise HotrowError(f"array {column.name!r} is {column.dtype} of shape {column.shape}; it must be integers in one dimension")
+                raise HotrowError(
+                    f"array {column.name!r} is {column.dtype} of shape {column.shape}; it must be one row of integers"
+                )
     lengths = {f: columns[f].shape[0] if (b := bags[f]) is None else b.shape[0] - 1 for f in fields}
     lengths |= {name: columns[name].shape[0] for name in VALUES if name in columns}
     total = lengths[fields[0]]
     for name, length in lengths.items():
         if length != total:
-            raise HotrowError(f"array {name!r} has {length} samples but {fields[0]!r} has {total}; all must have the same")
+            raise HotrowError(
+                f"array {name!r} has {length} samples but {fields[0]!r} has {total}; all must have the same"
+            )
     declared = {f: int(columns[f"rows_{f}"].take(1)[0]) if f"rows_{f}" in columns else None for f in fields}
     names = {f: str(columns[f"name_{f}"].take(1)[0]) if f"name_{f}" in columns else f for f in fields}
     last = {f: int(b.take(1)[0]) for f in fields if (b := bags[f]) is not None}
@@ -124,11 +136,13 @@ def _accesses(name: str, offsets: Any, left: int, is_end: bool) -> int:
         raise SampleError(f"table {name!r}", int(falls[0]), "offsets fall here; they must not fall")
     end = int(offsets[-1])
     if end > left or (is_end and end != left):
-        raise HotrowError(f"table {name!r}: offsets end {end - left:+d} from the number of accesses; they must end there")
+        raise HotrowError(
+            f"table {name!r}: offsets end {end - left:+d} from the number of accesses; they must end there"
+        )
     return end
 
 
-def write(parts: Iterable[Trace], path: Path) -> None:
+def write(parts: Iterable[Trace], path: Path, *, lossy: bool = False) -> None:
     """Write the parts as one compressed archive; npz needs every array whole, so the trace is held in memory."""
     trace = concatenate(list(parts))
     arrays: dict[str, Any] = {}

@@ -33,7 +33,9 @@ def scan(path: Path, *, samples: int) -> Iterator[Trace]:
         for file in files:
             with pq.ParquetFile(file) as parquet:
                 tables = _declared(parquet.schema_arrow, file)
-                largest = max((parquet.metadata.row_group(k).num_rows for k in range(parquet.num_row_groups)), default=1)
+                largest = max(
+                    (parquet.metadata.row_group(k).num_rows for k in range(parquet.num_row_groups)), default=1
+                )
                 if parquet.metadata.num_rows == 0:
                     yield _part(parquet.schema_arrow.empty_table(), tables)
                 for batch in parquet.iter_batches(batch_size=max(1, min(samples, largest))):
@@ -43,7 +45,7 @@ def scan(path: Path, *, samples: int) -> Iterator[Trace]:
         raise HotrowError(f"{path}: not a whole Parquet file ({reason}); make or copy it again") from error
 
 
-def write(parts: Iterable[Trace], path: Path) -> None:
+def write(parts: Iterable[Trace], path: Path, *, lossy: bool = False) -> None:
     """Write the parts in order as one file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -95,7 +97,7 @@ def _declared(schema: Any, file: Path) -> list[tuple[str, str, int | None]]:
 
     raw = (schema.metadata or {}).get(b"hotrow")
     if raw is None:
-        found = [
+        found: list[tuple[str, str, int | None]] = [
             (field.name, field.name, None)
             for field in schema
             if field.name not in PER_SAMPLE
@@ -108,8 +110,12 @@ def _declared(schema: Any, file: Path) -> list[tuple[str, str, int | None]]:
         declared = json.loads(raw)
         version = declared["version"]
         if version > VERSION:
-            raise HotrowError(f"{file}: written by a newer hotrow (format {version}, this one reads {VERSION}); update hotrow")
-        tables = [(str(t["name"]), str(t["column"]), int(t["rows"])) for t in declared["tables"]]
+            raise HotrowError(
+                f"{file}: written by a newer hotrow (format {version}, this one reads {VERSION}); update hotrow"
+            )
+        tables: list[tuple[str, str, int | None]] = [
+            (str(t["name"]), str(t["column"]), int(t["rows"])) for t in declared["tables"]
+        ]
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise HotrowError(f"{file}: its hotrow metadata is damaged ({error}); write it again") from error
     missing = [column for _, column, _ in tables if column not in schema.names]
