@@ -1,0 +1,65 @@
+"""Checkpoints: state from elsewhere becomes this model's, or is refused by name."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import HotrowError
+from .dlrm import DLRM
+
+# The DLRM benchmark's names (its distributed runs put .module between) and ours.
+BENCHMARK_NAMES = (
+    (re.compile(r"emb_l\.(\d+)\.weight"), r"tables.\1.weight"),
+    (re.compile(r"bot_l\.(?:module\.)?(\d+)\.(weight|bias)"), r"bottom.\1.\2"),
+    (re.compile(r"top_l\.(?:module\.)?(\d+)\.(weight|bias)"), r"top.\1.\2"),
+)
+
+
+def import_benchmark(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Our state dict from the DLRM benchmark's names and its tensors or arrays.
+
+    Raises HotrowError naming the entries that are not the benchmark's.
+    """
+    ours, unknown = {}, []
+    for name, value in state.items():
+        renamed = _renamed(name)
+        if renamed is None:
+            unknown.append(name)
+        else:
+            ours[renamed] = torch.as_tensor(value)
+    if unknown:
+        raise HotrowError(f"not the DLRM benchmark's state: unexpected {_listed(unknown)}; it has emb_l, bot_l, top_l")
+    return ours
+
+
+def load_state(model: DLRM, state: Mapping[str, Tensor]) -> None:
+    """Put `state` into `model`; HotrowError names what is missing, unexpected or of another shape."""
+    own = model.state_dict()
+    problems = []
+    if missing := sorted(own.keys() - state.keys()):
+        problems.append(f"missing {_listed(missing)}")
+    if unexpected := sorted(state.keys() - own.keys()):
+        problems.append(f"unexpected {_listed(unexpected)}")
+    problems += [
+        f"{name} has shape {tuple(state[name].shape)}, the model's is {tuple(own[name].shape)}"
+        for name in own.keys() & state.keys()
+        if own[name].shape != state[name].shape
+    ][:3]
+    if problems:
+        raise HotrowError(f"the state does not fit model {model.config.name!r}: {'; '.join(problems)}")
+    model.load_state_dict(dict(state))
+
+
+def _renamed(name: str) -> str | None:
+    for pattern, ours in BENCHMARK_NAMES:
+        if match := pattern.fullmatch(name):
+            return match.expand(ours)
+    return None
+
+
+def _listed(names: list[str], most: int = 6) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
