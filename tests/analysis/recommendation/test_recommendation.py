@@ -1,0 +1,178 @@
+"""What only a recommendation trace has, against plain loops over samples."""
+
+from collections import OrderedDict
+from itertools import chain, product
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from hotrow import HotrowError
+from hotrow.analysis.miss_ratio import lru_curve
+from hotrow.analysis.recommendation.batching import batch_reuse
+from hotrow.analysis.recommendation.drift import drift
+from hotrow.analysis.recommendation.interleave import bases, interleaved
+from hotrow.analysis.recommendation.perfect_hits import perfect_hit_ratio
+from hotrow.analysis.recommendation.split import even, greedy, hull, splits
+from hotrow.tracegen.trace import TableLookups, Trace
+
+few = settings(max_examples=50, deadline=None)
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> Trace:
+    samples = draw(st.integers(1, 8))
+    tables = []
+    for k in range(draw(st.integers(1, 3))):
+        if draw(st.booleans()):
+            bags = draw(st.lists(st.lists(st.integers(0, 5), max_size=4), min_size=samples, max_size=samples))
+            offsets = np.cumsum([0, *map(len, bags)])
+            tables.append(TableLookups(f"t{k}", 6, np.array([*chain(*bags)], np.int64), offsets))
+        else:
+            ids = draw(st.lists(st.integers(0, 5), min_size=samples, max_size=samples))
+            tables.append(TableLookups(f"t{k}", 6, np.array(ids)))
+    return Trace(tuple(tables))
+
+
+def bags(table: TableLookups) -> list[list[int]]:
+    return [table.samples_between(s, s + 1).indices.tolist() for s in range(table.samples)]
+
+
+class Lru:
+    def __init__(self, capacity: int) -> None:
+        self.held: OrderedDict[int, None] = OrderedDict()
+        self.capacity = capacity
+
+    def look(self, row: int) -> bool:
+        hit = row in self.held
+        self.held[row] = None
+        self.held.move_to_end(row)
+        if len(self.held) > self.capacity:
+            self.held.popitem(last=False)
+        return hit
+
+
+@few
+@given(traces())
+def test_interleaved_is_sample_by_sample_and_table_by_table(trace: Trace) -> None:
+    base = bases(trace)
+    expected = [
+        int(base[k]) + row
+        for s in range(trace.samples)
+        for k, table in enumerate(trace.tables)
+        for row in bags(table)[s]
+    ]
+    assert interleaved(trace).tolist() == expected
+
+
+@few
+@given(traces(), st.integers(0, 6))
+def test_perfect_hits_by_running_every_cache(trace: Trace, capacity: int) -> None:
+    whole = [True] * trace.samples
+    for table in trace.tables:
+        cache = Lru(capacity)
+        for s, bag in enumerate(bags(table)):
+            for row in bag:
+                whole[s] &= cache.look(row)
+    ratio = perfect_hit_ratio(trace, [[capacity] * len(trace.tables)])
+    assert ratio == pytest.approx([np.mean(whole)])
+
+
+def test_perfect_hits_need_a_capacity_for_every_table() -> None:
+    with pytest.raises(HotrowError, match="each of the 1 tables"):
+        perfect_hit_ratio(Trace.from_ids([1]), [[1, 2]])
+
+
+@few
+@given(traces(), st.integers(1, 8))
+def test_batch_reuse_by_sets(trace: Trace, batch: int) -> None:
+    table = trace.tables[0]
+    if batch > table.samples:
+        with pytest.raises(HotrowError, match="choose 1 to"):
+            batch_reuse(table, batch, 8)
+        return
+    found = batch_reuse(table, batch, 8)
+    batches = [[*chain(*bags(table)[k * batch : (k + 1) * batch])] for k in range(table.samples // batch)]
+    assert found.lookups == pytest.approx(np.mean([len(b) for b in batches]))
+    assert found.distinct == pytest.approx(np.mean([len(set(b)) for b in batches]))
+    again = sum(len(bag) - len(set(bag)) for bag in bags(table))
+    assert found.duplicates_in_bags == pytest.approx(again / max(table.accesses, 1))
+    assert found.saved_bytes == pytest.approx(8 * (found.lookups - found.distinct))
+
+
+def test_drift_of_a_hot_set_that_moves_and_of_one_that_stays() -> None:
+    rng = np.random.default_rng(0)
+    hot = np.where(rng.random(16_000) < 0.5, 7, rng.integers(8, 1000, 16_000))
+    assert drift(TableLookups("stays", 1000, hot)).loss == pytest.approx(0, abs=0.02)
+    moving = np.where(hot == 7, np.arange(16_000) // 4_000, hot)
+    moved = drift(TableLookups("moves", 1000, moving))
+    assert moved.loss > 0.3
+    assert moved.own[0] == moved.first[0]
+
+
+def test_drift_refuses_what_makes_no_windows() -> None:
+    table = TableLookups("t", 3, np.array([0, 1, 2]))
+    with pytest.raises(HotrowError, match="too few for 16 windows"):
+        drift(table)
+    with pytest.raises(HotrowError, match="0 windows"):
+        drift(table, windows=0)
+
+
+def test_drift_counts_the_shares_by_hand() -> None:
+    found = drift(TableLookups("t", 9, np.array([1, 1, 1, 2, 3, 3, 3, 1])), windows=2, hot=0.5)
+    assert found.own == pytest.approx((0.75, 0.75))
+    assert found.first == pytest.approx((0.75, 0.25))
+    assert found.hot_rows == (1, 1)
+    assert found.loss == pytest.approx(0.5)
+
+
+@few
+@given(st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=40), min_size=1, max_size=3), st.integers(0, 20))
+def test_greedy_is_best_where_curves_are_concave_and_always_fits(streams: list[list[int]], capacity: int) -> None:
+    curves = [lru_curve(np.array(ids)) for ids in streams]
+    rows = greedy(curves, [1] * len(curves), capacity)
+    assert sum(rows) <= capacity
+    hits = sum(int(c.hits(n)) for c, n in zip(curves, rows, strict=True))
+    if all((np.diff(np.append(c.histogram, 0)) <= 0).all() for c in curves):
+        options = product(*(range(min(capacity, c.distinct) + 1) for c in curves))
+        best = max(
+            sum(int(c.hits(n)) for c, n in zip(curves, option, strict=True))
+            for option in options
+            if sum(option) <= capacity
+        )
+        assert hits == best
+
+
+@few
+@given(st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=40), min_size=1, max_size=3), st.integers(0, 20))
+def test_even_gives_equal_shares_and_passes_on_what_is_too_much(streams: list[list[int]], capacity: int) -> None:
+    curves = [lru_curve(np.array(ids)) for ids in streams]
+    rows = even(curves, [1] * len(curves), capacity)
+    assert sum(rows) <= capacity
+    short = [n for n, curve in zip(rows, curves, strict=True) if n < curve.distinct]
+    if short:
+        assert max(short) - min(short) == 0
+        assert all(n <= short[0] for n, c in zip(rows, curves, strict=True) if n == c.distinct)
+        assert capacity - sum(rows) < len(curves)
+
+
+def test_hull_of_a_loop_is_one_step() -> None:
+    assert hull(lru_curve(np.tile(np.arange(5), 4))).tolist() == [0, 5]
+
+
+@few
+@given(traces(), st.integers(1, 12))
+def test_splits_by_running_every_cache(trace: Trace, capacity: int) -> None:
+    for split in splits(trace, 10, 10 * capacity):
+        caches = [Lru(n) for n in split.rows] if split.rows else [Lru(capacity)] * len(trace.tables)
+        hits = 0
+        for s in range(trace.samples):
+            for k, table in enumerate(trace.tables):
+                hits += sum(caches[k].look((0 if split.rows else 100 * k) + row) for row in bags(table)[s])
+        assert split.hit_ratio == pytest.approx(hits / max(trace.accesses, 1))
+
+
+def test_a_capacity_below_one_row_is_refused() -> None:
+    with pytest.raises(HotrowError, match="at least one row of 10 bytes"):
+        splits(Trace.from_ids([1]), 10, 9)
