@@ -6,7 +6,7 @@ import dataclasses
 import json
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ import typer
 from . import HotrowError, __version__
 
 if TYPE_CHECKING:
+    from .experiments.grid import Grid
     from .tracegen.trace import Trace
 
 app = typer.Typer(
@@ -87,7 +88,7 @@ def describe(
     print(
         f"{traffic.name}: {traffic.samples:,} samples, {traffic.lookups:,} lookups, {len(traffic.tables)} tables{extra}"
     )
-    _print_table(*traffic.grid())
+    _print_grid(traffic.grid())
 
 
 @app.command()
@@ -109,7 +110,7 @@ def cache(
     if as_json:
         _print_json([dataclasses.asdict(size) for size in sizes])
     else:
-        _print_table(*grid(sizes))
+        _print_grid(grid(sizes))
 
 
 @app.command()
@@ -192,14 +193,9 @@ def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, allow_nan=False))
 
 
-def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns aligned by their widest cell; the first to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    for row in (heads, *rows):
-        cells = [
-            cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
+def _print_grid(grid: Grid) -> None:
+    for line in grid.lines():
+        print(line)
 
 
 def _version(value: bool) -> None:

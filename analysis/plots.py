@@ -29,7 +29,7 @@ Series = tuple[str, Sequence[float], Sequence[float]]  # name, x, y
 def _look(salt: str) -> Iterator[None]:
     import matplotlib as mpl
 
-    style = {
+    style: Any = {
         "font.size": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..analysis.miss_ratio import MissRatioCurve, lru_curve
 from ..tracegen.trace import Trace
+from .grid import Grid
 
 GOALS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
@@ -58,12 +59,12 @@ def rows_for(curve: MissRatioCurve, goal: float) -> int:
     return int(np.searchsorted(cumulated, goal * cumulated[-1])) + 1
 
 
-def grid(sizes: Sequence[CacheSizing]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Heads and rows of a table to print; sizes as rows (bytes)."""
+def grid(sizes: Sequence[CacheSizing]) -> Grid:
+    """One row per table; sizes as rows (bytes)."""
     goals = [f"{goal:.0%} of it" for goal in GOALS]
     asked = [f"hits at {capacity:,}" for capacity, _ in sizes[0].asked]
     heads = ("table", "lookups", "touched", "reachable", *goals, *asked)
-    rows = [
+    rows = tuple(
         (
             s.table,
             f"{s.lookups:,}",
@@ -73,8 +74,9 @@ def grid(sizes: Sequence[CacheSizing]) -> tuple[tuple[str, ...], list[tuple[str,
             *(f"{ratio:.2%}" for _, ratio in s.asked),
         )
         for s in sizes
-    ]
-    return heads, rows
+    )
+    caption = "LRU cache of its own for every table, cold start: rows (bytes) for a share of the reachable hits"
+    return Grid(caption, heads, rows, "measured")
 
 
 def binary(size: float) -> str:

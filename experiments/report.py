@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ..atomic import replacing
-
-How = Literal["measured", "simulated", "predicted", "published", "assumed"]
+from .grid import Grid, How
 
 
 @dataclass(frozen=True)
@@ -18,21 +16,6 @@ class Picture:
     svg: str
     caption: str
     how: How
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table of text: heads and rows of equal length, numbers already written with their unit in the head."""
-
-    caption: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    how: How
-
-    def __post_init__(self) -> None:
-        for row in self.rows:
-            if len(row) != len(self.heads):
-                raise ValueError(f"row {row} has {len(row)} cells, the head {len(self.heads)}")
 
 
 @dataclass(frozen=True)

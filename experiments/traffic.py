@@ -12,6 +12,7 @@ from ..analysis import plots
 from ..analysis.miss_ratio import MissRatioCurve, lru_curve
 from ..tracegen.popularity import Counts, row_counts, rows_for_share, top_share
 from ..tracegen.trace import TableLookups, Trace
+from .grid import Grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,10 +51,10 @@ class Traffic:
     per_sample: tuple[str, ...]
     tables: tuple[TableTraffic, ...]
 
-    def grid(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Heads and rows of a table to print."""
+    def grid(self) -> Grid:
+        """One row per table."""
         heads = ("table", "rows", "touched", "lookups", "per sample", "largest bag", "once only", "top 1 %", "half in")
-        rows = [
+        rows = tuple(
             (
                 t.name,
                 f"{t.declared_rows:,}",
@@ -66,8 +67,10 @@ class Traffic:
                 f"{t.rows_for_half:,} rows",
             )
             for t in self.tables
-        ]
-        return heads, rows
+        )
+        return Grid(
+            "Traffic of every table; shares are of lookups, popularity is of touched rows", heads, rows, "measured"
+        )
 
 
 def describe(trace: Trace, name: str = "trace") -> Traffic:

@@ -55,13 +55,13 @@ HEAVY = ("numpy", "torch", "numba", "pyarrow", "scipy", "matplotlib", "pandas")
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["report", "--help"], ["describe", "--help"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys; sys.argv[1:] = {!r}\n"
+        f"import sys; sys.argv[1:] = {arguments!r}\n"
         "from hotrow.__main__ import main\n"
         "try: main()\n"
         "except SystemExit as stop: assert not stop.code, stop.code\n"
-        "heavy = [m for m in {!r} if m in sys.modules]\n"
+        f"heavy = [m for m in {HEAVY!r} if m in sys.modules]\n"
         "assert not heavy, heavy"
-    ).format(arguments, HEAVY)
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "hotrow" in done.stdout

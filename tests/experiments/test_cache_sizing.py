@@ -56,9 +56,10 @@ def test_a_negative_capacity_is_refused() -> None:
         cache_sizing(Trace.from_ids([1]), 4, (-1,))
 
 
-def test_grid_has_a_cell_for_every_head() -> None:
-    heads, rows = grid(cache_sizing(Trace.from_ids([1, 1]), 4, (1, 2)))
-    assert [len(row) for row in rows] == [len(heads)]
+def test_grid_has_a_row_for_every_table() -> None:
+    made = grid(cache_sizing(Trace.from_ids([1, 1]), 4, (1, 2)))
+    assert made.heads[-2:] == ("hits at 1", "hits at 2")
+    assert made.rows[0][-2:] == ("50.00%", "50.00%")
 
 
 @pytest.mark.parametrize(
