@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import sys
 import traceback
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from . import HotrowError, __version__
 
 if TYPE_CHECKING:
     from .experiments.grid import Grid
+    from .models.config import ModelConfig
     from .tracegen.trace import Trace
 
 app = typer.Typer(
@@ -29,6 +31,12 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no notes.")]
+DEFAULT_TRACE = "meta-2021"
+Preset = Annotated[
+    str | None, typer.Option(help="Model whose MLPs are put on the trace; rm1 for bags, criteo-kaggle for one-hot.")
+]
+Scale = Annotated[float, typer.Option(help="Rows of every table times this; ids are then taken modulo.")]
+Batch = Annotated[int, typer.Option(min=1, help="Samples per step.")]
 FormatName = Annotated[str | None, typer.Option("--format", help="Format of the trace; found by content if left out.")]
 
 
@@ -149,6 +157,79 @@ def generate(
             print(f"  assumed: {assumption}")
 
 
+@app.command()
+def profile(
+    trace: Annotated[str, typer.Option(help="Trace file, or the name of a built-in profile.")] = DEFAULT_TRACE,
+    preset: Preset = None,
+    scale: Scale = 1.0,
+    batch: Batch = 256,
+    seed: Annotated[int, typer.Option(help="Of weights, and of dense features where the trace has none.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 1,
+    chrome: Annotated[Path | None, typer.Option(help="Folder for Chrome traces (open at ui.perfetto.dev).")] = None,
+    format: FormatName = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Where does the time go? Parts of a forward and a training step of a model on a trace.
+
+    Example: hotrow profile --preset rm1 --trace meta-2021 --batch 64
+    """
+    from .experiments.bottlenecks import profile_forward_and_training
+    from .experiments.codesign import role_grid
+
+    loaded = _load(trace, format)
+    config = _model(preset, loaded, scale)
+    profiles = profile_forward_and_training(config, loaded, batch, seed, threads, chrome_traces=chrome)
+    if as_json:
+        from msgspec import to_builtins
+
+        _print_json([to_builtins(p) for p in profiles])
+        return
+    for made in profiles:
+        grid = role_grid(made)
+        print(grid.caption)
+        _print_grid(grid)
+        print()
+    if not quiet:
+        for note in dict.fromkeys(note for made in profiles for note in made.notes):
+            print(f"note: {note}", file=sys.stderr)
+
+
+@app.command()
+def report(
+    trace: Annotated[str, typer.Option(help="Trace file, or the name of a built-in profile.")] = DEFAULT_TRACE,
+    preset: Preset = None,
+    scale: Scale = 1.0,
+    batch: Batch = 256,
+    seed: Annotated[int, typer.Option(help="Of weights, and of dense features where the trace has none.")] = 0,
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    format: FormatName = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The co-design report: traffic, fast memory and operator times on one HTML page.
+
+    Example: hotrow report --trace clicks.parquet --preset criteo-kaggle --out report.html
+    """
+    from . import progress
+    from .experiments import codesign
+    from .experiments import report as pages
+
+    loaded = _load(trace, format)
+    config = _model(preset, loaded, scale)
+    with progress.bar("report", "steps", codesign.STEPS, quiet) as advance:
+        source, assumptions = _source(trace)
+        result = codesign.codesign(loaded, Path(trace).name, source, assumptions, config, batch, seed, advance)
+    page = codesign.report(result, f"hotrow {__version__}: hotrow {shlex.join(sys.argv[1:])}")
+    pages.save(page, out)
+    if as_json:
+        _print_json(codesign.plain(result))
+    elif not quiet:
+        for line in page.answer:
+            print(line)
+        print(f"{out}: open it in a browser")
+
+
 class _Counted:
     """Parts of a trace on their way through, counted."""
 
@@ -173,6 +254,25 @@ def _load(trace: str, format: str | None = None) -> Trace:
     if trace in built_in():
         return generate(load_profile(trace))
     return files.read(trace, format)
+
+
+def _model(preset: str | None, trace: Trace, scale: float) -> ModelConfig:
+    """The named model on the trace's tables."""
+    from .models.config import for_trace, load_preset
+
+    bags = any(table.offsets is not None for table in trace.tables)
+    return for_trace(load_preset(preset or ("rm1" if bags else "criteo-kaggle")), trace).scaled(scale)
+
+
+def _source(trace: str) -> tuple[str, tuple[str, ...]]:
+    """Where a trace comes from, and what was assumed to make it."""
+    from .tracegen.profile import built_in
+    from .tracegen.published import load_profile
+
+    if trace not in built_in():
+        return f"Read from {Path(trace).name}.", ()
+    profile = load_profile(trace)
+    return f"Synthetic, drawn from {profile.source}.", profile.assumptions
 
 
 def _options(**values: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#666666")
 DASHES = ("-", "--", "-.", ":")
+BACKWARD = " backward"
 MAX_SERIES = 8  # more lines than this cannot be told apart
 
 Series = tuple[str, Sequence[float], Sequence[float]]  # name, x, y
@@ -105,28 +106,27 @@ def miss_ratio(series: Sequence[Series]) -> Figure:
 
 
 def stacked_shares(bars: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]], title: str) -> Figure:
-    """Horizontal bars split into parts; every part has one fraction of 1 per bar."""
+    """Horizontal bars split into parts; every part has one fraction of 1 per bar.
+
+    "X" and "X backward" share a colour, the backward one is hatched.
+    """
     with _look("shares"):
-        figure, axes = _axes(height=1.5 + 0.5 * len(bars))
+        figure, axes = _axes(height=1.4 + 0.5 * len(bars) + 0.22 * -(-len(parts) // 3))
         left = [0.0] * len(bars)
-        hatches = ("", "//", "..", "xx")
-        for k, (name, shares) in enumerate(parts):
+        bases = list(dict.fromkeys(name.removesuffix(BACKWARD) for name, _ in parts))
+        for name, shares in parts:
+            colour = PALETTE[bases.index(name.removesuffix(BACKWARD)) % len(PALETTE)]
             widths = [100 * share for share in shares]
-            drawn = axes.barh(
-                bars,
-                widths,
-                left=left,
-                label=name,
-                color=PALETTE[k % len(PALETTE)],
-                hatch=hatches[k // len(PALETTE)],
-                edgecolor="white",
-            )
-            axes.bar_label(drawn, [f"{w:.0f}" if w >= 4 else "" for w in widths], label_type="center", fontsize=8)
+            hatch = "///" if name.endswith(BACKWARD) else ""
+            drawn = axes.barh(bars, widths, left=left, label=name, color=colour, hatch=hatch, edgecolor="white")
+            numbers = axes.bar_label(drawn, [f"{w:.0f}" if w >= 4 else "" for w in widths], label_type="center")
+            for number in numbers:
+                number.set(fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1})
             left = [a + b for a, b in zip(left, widths, strict=True)]
         axes.invert_yaxis()
         axes.set(xlabel="share of the step's time, %", xlim=(0, 100), title=title)
         axes.grid(axis="y", visible=False)
-        figure.legend(loc="outside lower center", ncols=4, fontsize=8)
+        figure.legend(loc="outside lower center", ncols=3, fontsize=8)
         return figure
 
 

@@ -20,11 +20,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """One question of the report: its words, then figures, then tables."""
+    """One question of the report: its words, points of a list, figures and tables, in this order."""
 
     anchor: str
     title: str
-    words: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
     grids: tuple[Grid, ...] = ()
 
