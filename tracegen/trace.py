@@ -165,7 +165,7 @@ class Trace:
     @classmethod
     def from_ids(cls, ids: Any, rows: int | None = None, name: str = "f0", offsets: Any = None) -> Trace:
         """A trace of one table from a plain array of row ids; rows defaults to the largest id + 1."""
-        ids = np.asarray(ids)
+        ids = np.asarray(ids) if len(ids) else np.empty(0, np.int64)
         if rows is None:
             rows = int(ids.max()) + 1 if len(ids) else 0
         return cls((TableLookups(name, rows, ids, offsets),))

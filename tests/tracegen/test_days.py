@@ -1,10 +1,11 @@
 """The split into days."""
 
 import pytest
-from hotrow import HotrowError
-from hotrow.tracegen.days import split_days
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hotrow import HotrowError
+from hotrow.tracegen.days import split_days
 
 
 @settings(max_examples=50, deadline=None)

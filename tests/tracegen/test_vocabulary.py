@@ -1,9 +1,10 @@
 """Vocabulary against a dict."""
 
 import numpy as np
-from hotrow.tracegen.vocabulary import Vocabulary
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hotrow.tracegen.vocabulary import Vocabulary
 
 KEYS = st.lists(st.integers(0, 40) | st.integers(0, 2**32 - 1), max_size=60)
 

@@ -68,9 +68,11 @@ def scan(path: Path, *, samples: int, max_ind_range: int = 0) -> Iterator[Trace]
         return Trace(ids.tables(keys[:, :filled]), dense=dense[:filled].copy(), label=labels[:filled].copy())
 
     for block in line_blocks(path):
-        position = 0
+        position, words = 0, lines.eight_bytes(block)
         while position < len(block):
-            position, filled, code, field = lines.parse(block, position, filled, labels, dense, keys, logs, nibbles)
+            position, filled, code, field = lines.parse(
+                block, words, position, filled, labels, dense, keys, logs, nibbles
+            )
             if code != lines.FINE:
                 line = bytes(block[position : position + (1 << 16)]).split(b"\n")[0]
                 raise HotrowError(f"{path}, line {done + filled + 1}{_explained(line, code, field)}")

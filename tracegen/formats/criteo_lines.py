@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from ...jit import kernel
@@ -57,14 +58,51 @@ def counts_of(dense: Any, counts: Any) -> int:
     return first
 
 
+def eight_bytes(data: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Every eight consecutive bytes of `data` as one little-endian word, a view [max(0, n − 7)]."""
+    if len(data) < HEX_DIGITS:
+        return np.empty(0, np.uint64)
+    return as_strided(data[:HEX_DIGITS].view("<u8"), (len(data) - HEX_DIGITS + 1,), (1,))
+
+
+def _in_every_byte(value: int) -> np.uint64:
+    return np.uint64(value * 0x0101010101010101)
+
+
+HIGH, LOW, ONE = _in_every_byte(0x80), _in_every_byte(0x0F), _in_every_byte(0x01)
+ZERO, LOWER, BEFORE_A = _in_every_byte(ord("0")), _in_every_byte(0x20), _in_every_byte(ord("a") - 1)
+ABOVE_9, ABOVE_6, ABOVE_0 = _in_every_byte(0x80 - 10), _in_every_byte(0x80 - 7), _in_every_byte(0x80 - 1)
+EVEN_BYTES, EVEN_PAIRS, HALF = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF), np.uint64(0xFFFFFFFF)
+S4, S6, S8, S16, S32, NINE = (np.uint64(k) for k in (4, 6, 8, 16, 32, 9))
+
+
+@kernel
+def _all_hexadecimal(word: Any) -> bool:
+    """Whether all eight bytes are hexadecimal digits: per byte, adding 0x80 − k sets the high bit from k on."""
+    no_digit = (word ^ ZERO) + ABOVE_9
+    letter = (word | LOWER) ^ BEFORE_A  # 1 to 6 for a to f
+    no_letter = (letter + ABOVE_6) | ~(letter + ABOVE_0)
+    return bool(((no_digit & no_letter) | word) & HIGH == np.uint64(0))
+
+
+@kernel
+def _hexadecimal(word: Any) -> Any:
+    """The number that eight hexadecimal digits spell; the first byte is the highest digit."""
+    digits = (word & LOW) + ((word >> S6) & ONE) * NINE
+    digits = ((digits << S4) | (digits >> S8)) & EVEN_BYTES
+    digits = ((digits << S8) | (digits >> S16)) & EVEN_PAIRS
+    return np.int64(((digits << S16) | (digits >> S32)) & HALF)
+
+
 @kernel
 def parse(
-    data: Any, position: int, filled: int, labels: Any, dense: Any, keys: Any, logs: Any, nibbles: Any
+    data: Any, words: Any, position: int, filled: int, labels: Any, dense: Any, keys: Any, logs: Any, nibbles: Any
 ) -> tuple[int, int, int, int]:
     """Read lines of `data` from `position` on into row `filled` … of labels [n], dense [n, 13] and keys [26, n].
 
-    `data` ends with a newline. Stops where the arrays are full. Returns the next position, the rows filled, and
-    FINE, or what is wrong with the line at this position and the first field that shows it (0 is the label).
+    `data` ends with a newline; words are eight_bytes(data). Stops where the arrays are full.
+    Returns the next position, the rows filled, and FINE, or what is wrong with the line at this position and the first
+    field that shows it (0 is the label).
     """
     while position < len(data) and filled < len(labels):
         at = position
@@ -96,6 +134,11 @@ def parse(
         for table in range(TABLES):
             start = at
             key = np.int64(0)
+            if at < len(words):  # nearly every id has all its digits: take them at once
+                word = words[at]
+                if _all_hexadecimal(word):
+                    key = _hexadecimal(word)
+                    at += HEX_DIGITS
             nibble = np.int64(nibbles[data[at]])
             while nibble >= 0 and at - start <= HEX_DIGITS:
                 key = (key << 4) | nibble

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ..trace import Trace
 
+PART_LOOKUPS = 4_000_000  # lookups in a part where bags are large: about 32 MB
+
 
 @dataclass(frozen=True)
 class Holds:

@@ -15,10 +15,9 @@ import numpy as np
 
 from ... import HotrowError
 from ..trace import PER_SAMPLE, SampleError, TableLookups, Trace
-from .format import Format, Holds
+from .format import PART_LOOKUPS, Format, Holds
 
 VERSION = 1
-GROUP_LOOKUPS = 4_000_000  # lookups per row group: about 32 MB decoded
 
 
 def scan(path: Path, *, samples: int) -> Iterator[Trace]:
@@ -29,20 +28,28 @@ def scan(path: Path, *, samples: int) -> Iterator[Trace]:
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files:
         raise HotrowError(f"{path}: the folder holds no .parquet file")
-    try:
-        for file in files:
+    for file in files:
+        try:
             with pq.ParquetFile(file) as parquet:
-                tables = _declared(parquet.schema_arrow, file)
-                largest = max(
-                    (parquet.metadata.row_group(k).num_rows for k in range(parquet.num_row_groups)), default=1
-                )
+                tables = _declared(parquet, file)
                 if parquet.metadata.num_rows == 0:
                     yield _part(parquet.schema_arrow.empty_table(), tables)
-                for batch in parquet.iter_batches(batch_size=max(1, min(samples, largest))):
+                for batch in parquet.iter_batches(batch_size=_batch_size(parquet.metadata, samples)):
                     yield _part(batch, tables)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise HotrowError(f"{path}: not a whole Parquet file ({reason}); make or copy it again") from error
+        except HotrowError:
+            raise
+        except (pa.ArrowException, OSError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise HotrowError(f"{file}: not a whole Parquet file ({reason}); make or copy it again") from error
+
+
+def _batch_size(metadata: Any, samples: int) -> int:
+    """Samples per part: no more than asked for, fewer where bags are large."""
+    for k in range(metadata.num_row_groups):
+        group = metadata.row_group(k)
+        values = sum(group.column(c).num_values for c in range(group.num_columns))
+        samples = min(samples, max(1, PART_LOOKUPS * group.num_rows // max(values, 1)))
+    return samples
 
 
 def write(parts: Iterable[Trace], path: Path, *, lossy: bool = False) -> None:
@@ -60,7 +67,7 @@ def write(parts: Iterable[Trace], path: Path, *, lossy: bool = False) -> None:
                 writer = pq.ParquetWriter(path, schema, compression="zstd")
             for table in part.tables:
                 rows[table.name] = max(rows.get(table.name, 0), table.rows)
-            group = max(1, int(GROUP_LOOKUPS * max(part.samples, 1) / max(part.accesses, 1)))
+            group = max(1, int(PART_LOOKUPS * max(part.samples, 1) / max(part.accesses, 1)))
             writer.write_table(pa.table(columns, schema=schema), row_group_size=group)
         if writer is not None:
             listed = [{"name": name, "column": _column_name(name), "rows": str(n)} for name, n in rows.items()]
@@ -91,11 +98,12 @@ def _column_name(table: str) -> str:
     return f"table:{table}" if table in PER_SAMPLE or table.startswith("table:") else table
 
 
-def _declared(schema: Any, file: Path) -> list[tuple[str, str, int | None]]:
+def _declared(parquet: Any, file: Path) -> list[tuple[str, str, int | None]]:
     """(name, column, declared rows or None) per table, from our metadata or from the columns' types."""
     import pyarrow as pa
 
-    raw = (schema.metadata or {}).get(b"hotrow")
+    schema = parquet.schema_arrow
+    raw = (parquet.metadata.metadata or {}).get(b"hotrow")
     if raw is None:
         found: list[tuple[str, str, int | None]] = [
             (field.name, field.name, None)
@@ -108,16 +116,15 @@ def _declared(schema: Any, file: Path) -> list[tuple[str, str, int | None]]:
         return found
     try:
         declared = json.loads(raw)
-        version = declared["version"]
-        if version > VERSION:
-            raise HotrowError(
-                f"{file}: written by a newer hotrow (format {version}, this one reads {VERSION}); update hotrow"
-            )
+        version = int(declared["version"])
         tables: list[tuple[str, str, int | None]] = [
             (str(t["name"]), str(t["column"]), int(t["rows"])) for t in declared["tables"]
         ]
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise HotrowError(f"{file}: its hotrow metadata is damaged ({error}); write it again") from error
+    if version > VERSION:
+        newer = f"written by a newer hotrow (format {version}, this one reads {VERSION})"
+        raise HotrowError(f"{file}: {newer}; update hotrow")
     missing = [column for _, column, _ in tables if column not in schema.names]
     if missing:
         raise HotrowError(f"{file}: column {missing[0]!r} is declared but not there; write it again")
@@ -167,9 +174,16 @@ def _values(batch: Any, name: str) -> Any:
     import pyarrow as pa
 
     array = _array(batch, name)
-    if pa.types.is_fixed_size_list(array.type):
-        width = array.type.list_size
-        return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), width)
+    if pa.types.is_fixed_size_list(array.type) or _is_list(array.type):
+        flat = array.flatten().to_numpy(zero_copy_only=False)
+        width = len(flat) // len(array) if len(array) else getattr(array.type, "list_size", 0)
+        if not pa.types.is_fixed_size_list(array.type):
+            sizes = np.diff(array.offsets.to_numpy())
+            uneven = np.flatnonzero(sizes != width)
+            if len(uneven):
+                s = int(uneven[0])
+                raise SampleError(f"column {name!r}", s, f"{sizes[s]} values; every sample must have as many")
+        return flat.reshape(len(array), width)
     if pa.types.is_timestamp(array.type):
         array = array.cast(pa.int64())
     return array.to_numpy(zero_copy_only=False)

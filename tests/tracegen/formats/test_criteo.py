@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hotrow import HotrowError
 from hotrow.tracegen import files
 from hotrow.tracegen.trace import TableLookups, Trace
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 KEEP = 2**32  # max_ind_range under which keys stay as they are
 

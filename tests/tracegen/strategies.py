@@ -1,0 +1,48 @@
+"""Random traces for property tests: several tables, bags, empty bags, one sample, none, the largest ids."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from hotrow.tracegen.trace import TableLookups, Trace
+
+NAMES = ("f0", "f1", "a", "time", "user", "dense", "label", "table:time", "größe, 2", "offsets", "0")
+ROWS = (1, 3, 2**31, 2**31 + 1, 2**63 - 1, 2**63)
+
+
+@st.composite
+def lookups(draw: st.DrawFn, name: str, samples: int, bags: bool | None, rows: tuple[int, ...] = ROWS) -> TableLookups:
+    """One table; `bags` None leaves it open."""
+    declared = draw(st.sampled_from(rows))
+    if draw(st.booleans()) if bags is None else bags:
+        sizes = draw(st.lists(st.integers(0, 3), min_size=samples, max_size=samples))
+        offsets = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
+    else:
+        offsets = None
+    accesses = samples if offsets is None else int(offsets[-1])
+    ids = draw(st.lists(st.integers(0, declared - 1), min_size=accesses, max_size=accesses))
+    return TableLookups(name, declared, np.array(ids, np.int64), offsets)
+
+
+@st.composite
+def traces(
+    draw: st.DrawFn,
+    bags: bool | None = None,
+    tables: int = 4,
+    rows: tuple[int, ...] = ROWS,
+    least: int = 0,
+    values: bool = True,
+) -> Trace:
+    """A trace of up to `tables` tables, with at least `least` samples, with or without per-sample values."""
+    samples = draw(st.integers(least, 6))
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=tables, unique=True))
+    columns = {}
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    if values:
+        options = {
+            "time": draw(st.sampled_from((rng.integers(-(2**63), 2**63 - 1, samples), rng.normal(size=samples)))),
+            "user": rng.integers(-(2**63), 2**63 - 1, samples),
+            "dense": rng.normal(size=(samples, draw(st.integers(1, 3)))).astype(np.float32),
+            "label": rng.normal(size=samples).astype(np.float32),
+        }
+        columns = {name: value for name, value in options.items() if draw(st.booleans())}
+    return Trace(tuple(draw(lookups(name, samples, bags, rows)) for name in names), **columns)  # type: ignore[arg-type]

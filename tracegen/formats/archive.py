@@ -1,0 +1,140 @@
+"""NumPy archives (.npz) array by array: read front to back, written from columns that grow on disk."""
+
+import shutil
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import HotrowError
+
+DEFLATE_LIMIT = 1032  # deflate expands by no more than this factor; a header that promises more lies
+DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, OSError, SyntaxError)
+COPY_BYTES = 1 << 20
+COMPRESSION_LEVEL = 1  # integers gain little from more, and it takes three times as long
+
+
+@dataclass
+class Column:
+    """One array of an archive, read front to back; shape and dtype are its header's."""
+
+    name: str
+    stream: IO[bytes]
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def take(self, count: int) -> NDArray[Any]:
+        """The next `count` entries along the first axis; HotrowError where the array ends before."""
+        values = np.empty((count, *self.shape[1:]), self.dtype)
+        target = memoryview(values.reshape(-1).view(np.uint8).data) if values.nbytes else memoryview(b"")
+        while len(target):
+            got = self.stream.readinto(target)  # type: ignore[attr-defined]
+            if not got:
+                raise HotrowError(f"array {self.name!r} is cut off; make or copy the file again")
+            target = target[got:]
+        return values
+
+    def must_be_integers(self, dimensions: int) -> None:
+        """Raise HotrowError unless this is an array of integers with so many dimensions."""
+        if len(self.shape) != dimensions or self.dtype.kind not in "iu":
+            rule = f"it must be integers in {dimensions} dimension{'s' * (dimensions > 1)}"
+            raise HotrowError(f"array {self.name!r} is {self.dtype} of shape {self.shape}; {rule}")
+
+
+def names(path: Path) -> list[str]:
+    """The arrays that a file claims to hold; empty if it is no zip archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except DAMAGE:
+        return []
+
+
+@contextmanager
+def columns(path: Path, wanted: Callable[[str], bool]) -> Iterator[dict[str, Column]]:
+    """The wanted arrays by name, opened for reading; nothing is unpickled.
+
+    Raises HotrowError where the archive is cut off or damaged or a header promises more than there is.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, ExitStack() as stack:
+            yield {
+                name: _open(stack, archive, info)
+                for info in archive.infolist()
+                if wanted(name := info.filename.removesuffix(".npy"))
+            }
+    except HotrowError:
+        raise
+    except DAMAGE as error:
+        raise HotrowError(f"{path}: not a whole npz file ({error}); make or copy it again") from error
+
+
+def _open(stack: ExitStack, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Column:
+    name = info.filename.removesuffix(".npy")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise HotrowError(f"array {name!r} is compressed by method {info.compress_type}; numpy only deflates or stores")
+    if info.file_size > DEFLATE_LIMIT * info.compress_size + 4096:
+        raise HotrowError(
+            f"array {name!r} claims {info.file_size} bytes from {info.compress_size}; the file is damaged"
+        )
+    stream = stack.enter_context(archive.open(info))
+    version = np.lib.format.read_magic(stream)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise HotrowError(f"array {name!r} holds pickled objects; they are not loaded, store plain numbers")
+    if fortran and len(shape) > 1:
+        raise HotrowError(f"array {name!r} is stored column by column; store it in C order")
+    if min(shape, default=0) < 0 or int(np.prod(shape, dtype=object)) * dtype.itemsize > info.file_size:
+        raise HotrowError(
+            f"array {name!r} promises shape {shape} but holds {info.file_size} bytes; the file is damaged"
+        )
+    return Column(name, stream, dtype, shape)
+
+
+class Spool:
+    """Arrays that grow part by part, on disk until all their lengths are known."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+        self.lengths: dict[str, int] = {}
+
+    def append(self, name: str, values: NDArray[Any]) -> None:
+        """Put `values` at the end of the array `name`, along its first axis."""
+        dtype, _ = self._kinds.setdefault(name, (values.dtype, values.shape[1:]))
+        with self.file(name).open("ab") as file:
+            np.ascontiguousarray(values, dtype).tofile(file)
+        self.lengths[name] = self.lengths.get(name, 0) + len(values)
+
+    def file(self, name: str) -> Path:
+        """Where the raw numbers of an array lie."""
+        return self._folder / f"{list(self._kinds).index(name)}.raw"
+
+    def save(self, path: Path) -> None:
+        """Write all arrays as one compressed archive, as numpy.savez_compressed would."""
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL) as archive:
+            for name, (dtype, tail) in self._kinds.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as target, self.file(name).open("rb") as source:
+                    header = {
+                        "descr": np.lib.format.dtype_to_descr(dtype),
+                        "fortran_order": False,
+                        "shape": (self.lengths[name], *tail),
+                    }
+                    np.lib.format.write_array_header_1_0(target, header)
+                    shutil.copyfileobj(source, target, COPY_BYTES)
+
+
+@contextmanager
+def spooling(path: Path) -> Iterator[Spool]:
+    """A Spool in a folder beside `path`, which is gone afterwards."""
+    with TemporaryDirectory(prefix=f"{path.name}-", dir=path.parent) as folder:
+        yield Spool(Path(folder))
