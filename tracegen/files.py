@@ -11,9 +11,9 @@ from typing import Any
 from .. import HotrowError
 from ..atomic import replacing
 from .formats.format import Format
-from .trace import SampleError, Trace, check_same_form, concatenate
+from .trace import PER_SAMPLE, SampleError, Trace, check_same_form, concatenate
 
-FORMATS = ("parquet", "npz", "criteo")  # modules of the folder formats, each with a FORMAT
+FORMATS = ("parquet", "npz", "criteo", "benchmark_trace")  # modules of the folder formats, each with a FORMAT
 CHUNK_SAMPLES = 65_536
 
 
@@ -73,7 +73,7 @@ def write(
     first = next(source, None)
     if first is None:
         raise HotrowError(f"{path}: nothing to write: the trace has no parts")
-    if not lossy and (lost := _lost(chosen, first)):
+    if not lossy and (lost := _lost(chosen, first, options.get("table", ""))):
         raise HotrowError(f"{path}: {chosen.name} cannot hold {', '.join(lost)}; allow the loss with --lossy")
     parts = _Parts(first, source)
     with replacing(path) as beside:
@@ -168,19 +168,16 @@ def _suffixes() -> str:
     return ", ".join(suffix for format in formats().values() for suffix in format.suffixes)
 
 
-def _lost(chosen: Format, trace: Trace) -> list[str]:
+def _lost(chosen: Format, trace: Trace, table: str) -> list[str]:
+    """What the format cannot hold of the trace, or of its one table to be written."""
     holds = chosen.holds
+    tables = (trace.table(table),) if table else trace.tables
     lost = []
-    if not holds.tables and len(trace.tables) > 1:
-        lost.append(f"{len(trace.tables)} tables")
-    if not holds.bags and any(table.offsets is not None for table in trace.tables):
+    if not holds.tables and len(tables) > 1:
+        lost.append(f"{len(tables)} tables (write one of them with the option table)")
+    if not holds.bags and any(table.offsets is not None for table in tables):
         lost.append("bags")
-    lost += [
-        name
-        for name in ("time", "user", "dense", "label")
-        if getattr(trace, name) is not None and not getattr(holds, name)
-    ]
-    return lost
+    return lost + [name for name in PER_SAMPLE if getattr(trace, name) is not None and not getattr(holds, name)]
 
 
 @contextmanager

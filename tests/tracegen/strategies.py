@@ -23,6 +23,12 @@ def lookups(draw: st.DrawFn, name: str, samples: int, bags: bool | None, rows: t
     return TableLookups(name, declared, np.array(ids, np.int64), offsets)
 
 
+def flat_traces(largest: int = 2**63 - 1) -> st.SearchStrategy[Trace]:
+    """One table called f0 whose declared rows are its largest id + 1, one lookup per sample, nothing else."""
+    ids = st.integers(0, 5) | st.integers(0, largest) | st.just(largest)
+    return st.lists(ids, max_size=20).map(lambda values: Trace.from_ids(np.array(values, np.int64)))
+
+
 @st.composite
 def traces(
     draw: st.DrawFn,

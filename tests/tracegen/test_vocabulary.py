@@ -1,30 +1,37 @@
-"""Vocabulary against a dict."""
+"""Vocabularies against a dict."""
+
+from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotrow.tracegen.vocabulary import Vocabulary
+from hotrow.tracegen.vocabulary import Vocabulary, WideVocabulary
 
-KEYS = st.lists(st.integers(0, 40) | st.integers(0, 2**32 - 1), max_size=60)
+KINDS = ((Vocabulary, np.uint32), (WideVocabulary, np.int64))
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(KEYS, max_size=5))
-def test_numbers_follow_first_appearance(batches: list[list[int]]) -> None:
-    vocabulary, seen = Vocabulary(), dict[int, int]()
-    for batch in batches:
-        numbers = vocabulary.number(np.array(batch, np.uint32))
+@pytest.mark.parametrize(("kind", "dtype"), KINDS)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_numbers_follow_first_appearance(kind: type[Any], dtype: Any, data: st.DataObject) -> None:
+    limits = np.iinfo(dtype)
+    keys = st.lists(st.integers(0, 40) | st.integers(int(limits.min), int(limits.max)), max_size=60)
+    vocabulary, seen = kind(), dict[int, int]()
+    for batch in data.draw(st.lists(keys, max_size=5)):
+        numbers = vocabulary.number(np.array(batch, dtype))
         assert numbers.tolist() == [seen.setdefault(key, len(seen)) for key in batch]
     assert vocabulary.size == len(seen)
 
 
-def test_it_grows_and_keeps_what_it_knows() -> None:
-    keys = np.random.default_rng(1).permutation(5000).astype(np.uint32) * np.uint32(65536)  # all share low bits
-    distinct = list(dict.fromkeys(keys.tolist()))
-    vocabulary = Vocabulary()
+@pytest.mark.parametrize(("kind", "dtype"), KINDS)
+@pytest.mark.parametrize("shift", [0, 16, 20])
+def test_it_grows_and_keeps_what_it_knows(kind: type[Any], dtype: Any, shift: int) -> None:
+    keys = np.random.default_rng(1).integers(0, 4000, 6000).astype(dtype) << dtype(shift)  # all share low bits
+    distinct = np.array(list(dict.fromkeys(keys.tolist())), dtype)
+    vocabulary = kind()
     first = vocabulary.number(keys)
-    again = vocabulary.number(keys)
-    assert first.tolist() == again.tolist()
     assert vocabulary.size == len(distinct)
-    assert np.array_equal(np.array(distinct)[first], keys)
+    assert np.array_equal(distinct[first], keys)
+    assert np.array_equal(vocabulary.number(keys), first)

@@ -22,6 +22,7 @@ from ... import HotrowError
 from ..trace import MAX_ROWS, SampleError, TableLookups, Trace
 from ..vocabulary import Vocabulary
 from . import criteo_lines as lines
+from .flat import fixed_bags, must_fit
 from .format import Format, Holds
 from .streams import COMPRESSIONS, first_bytes, line_blocks, writing
 
@@ -123,12 +124,8 @@ def _columns(part: Trace, lossy: bool) -> tuple[NDArray[Any], NDArray[Any], NDAr
         raise HotrowError(f"{len(part.tables)} tables; a Criteo line holds {lines.TABLES}: {remedy}")
     ids = np.empty((min(len(part.tables), lines.TABLES), part.samples), np.int64)
     for row, table in zip(ids, part.tables, strict=False):
-        row[:] = _first_lookups(table)
-        large = np.flatnonzero(row >= 16**lines.HEX_DIGITS)
-        if len(large):
-            s = int(large[0])
-            rule = f"has more than {lines.HEX_DIGITS} hexadecimal digits; write .parquet"
-            raise SampleError(f"table {table.name!r}", s, f"id {row[s]} {rule}")
+        row[:] = fixed_bags(table, 1, empty=-1)[:, 0]
+        must_fit(table.name, row, 16**lines.HEX_DIGITS, f"has more than {lines.HEX_DIGITS} hexadecimal digits")
     labels = np.empty(0, np.int64)
     if part.label is not None:
         labels = np.rint(np.clip(part.label, -lines.MAX_LABEL, lines.MAX_LABEL)).astype(np.int64)
@@ -146,14 +143,6 @@ def _columns(part: Trace, lossy: bool) -> tuple[NDArray[Any], NDArray[Any], NDAr
     if wrong_sample >= 0 and not lossy:
         raise SampleError("dense", wrong_sample, f"a value is not log(x + 1) of a whole number x; {remedy}")
     return labels, counts.T, ids
-
-
-def _first_lookups(table: TableLookups) -> NDArray[np.int64]:
-    """Each sample's first lookup, −1 where its bag is empty."""
-    if table.offsets is None:
-        return table.indices.astype(np.int64)
-    padded = np.append(table.indices, -1).astype(np.int64)
-    return np.where(table.bag_sizes() > 0, padded[table.offsets[:-1]], -1)
 
 
 def _sniff(path: Path, head: bytes) -> bool:
