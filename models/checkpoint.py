@@ -13,6 +13,11 @@ from .dlrm import DLRM
 # The DLRM benchmark's names (its distributed runs put .module between) and ours.
 BENCHMARK_NAMES = (
     (re.compile(r"emb_l\.(\d+)\.weight"), r"tables.\1.weight"),
+    (re.compile(r"emb_l\.(\d+)\.embs\.weight"), r"tables.\1.weight"),
+    (re.compile(r"emb_l\.(\d+)\.proj\.weight"), r"tables.\1.projection"),
+    (re.compile(r"emb_l\.(\d+)\.weight_q"), r"tables.\1.quotient"),
+    (re.compile(r"emb_l\.(\d+)\.weight_r"), r"tables.\1.remainder"),
+    (re.compile(r"v_W_l\.(\d+)"), r"tables.\1.pooling_weight"),
     (re.compile(r"bot_l\.(?:module\.)?(\d+)\.(weight|bias)"), r"bottom.\1.\2"),
     (re.compile(r"top_l\.(?:module\.)?(\d+)\.(weight|bias)"), r"top.\1.\2"),
 )
@@ -29,9 +34,12 @@ def import_benchmark(state: Mapping[str, Any]) -> dict[str, Tensor]:
         if renamed is None:
             unknown.append(name)
         else:
-            ours[renamed] = torch.as_tensor(value)
+            tensor = torch.as_tensor(value)
+            ours[renamed] = tensor.unsqueeze(1) if renamed.endswith(".pooling_weight") else tensor
     if unknown:
-        raise HotrowError(f"not the DLRM benchmark's state: unexpected {_listed(unknown)}; it has emb_l, bot_l, top_l")
+        raise HotrowError(
+            f"not the DLRM benchmark's state: unexpected {_listed(unknown)}; it has emb_l, v_W_l, bot_l, top_l"
+        )
     return ours
 
 

@@ -13,34 +13,13 @@ import msgspec
 
 from .. import HotrowError
 from ..tracegen.trace import Trace
+from .tables import Plain, Storage, Weights
+from .tables import TableConfig as TableConfig
 
-Interaction = Literal["dot", "cat"]
+Interaction = Literal["dot", "cat", "dcnv2"]
 
 PRESETS = Path(__file__).parent / "presets"
 WEIGHT_BYTES = 4  # float32
-
-
-class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One embedding table: `rows` vectors of `dim` float32 each; a sample looks up `pooling` rows on average."""
-
-    name: str
-    rows: int
-    dim: int
-    pooling: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.name:
-            raise HotrowError("a table has an empty name; every table needs one")
-        for field in ("rows", "dim"):
-            if getattr(self, field) < 1:
-                raise HotrowError(f"table {self.name!r}: {field} is {getattr(self, field)}; at least 1 is needed")
-        if not 0 <= self.pooling < math.inf:
-            raise HotrowError(f"table {self.name!r}: pooling is {self.pooling}; it must be finite and not negative")
-
-    @property
-    def parameters(self) -> int:
-        """Weights of this table."""
-        return self.rows * self.dim
 
 
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +27,9 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dense: dense features per sample. bottom, top: output widths of the MLPs' layers, the input left out; the
     bottom MLP ends in the embedding dimension and the top MLP in 1. interaction: dot (with interaction_itself,
-    every vector also meets itself) or cat. source: where these numbers were published.
+    every vector also meets itself), cat, or dcnv2 (Wang et al. 2021) with its layers and rank. sigmoid_bottom,
+    sigmoid_top: the layer, counted from 0, with a sigmoid in place of a ReLU; none of the bottom MLP and the last of
+    the top MLP if not said. source: where these numbers were published.
     Raises HotrowError naming the two widths that do not fit.
     """
 
@@ -59,6 +40,10 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interaction: Interaction
     tables: tuple[TableConfig, ...]
     interaction_itself: bool = False
+    cross_layers: int = 0
+    cross_rank: int = 0
+    sigmoid_bottom: int | None = None
+    sigmoid_top: int | None = None
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -68,13 +53,29 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             widths = getattr(self, field)
             if not widths or min(widths) < 1:
                 raise HotrowError(f"model {self.name!r}: {field} is {list(widths)}; it needs layers at least 1 wide")
+            sigmoid = getattr(self, f"sigmoid_{field}")
+            if sigmoid is not None and not 0 <= sigmoid < len(widths):
+                raise HotrowError(
+                    f"model {self.name!r}: sigmoid_{field} is {sigmoid}; its layers are 0 to {len(widths) - 1}"
+                )
         if self.top[-1] != 1:
             raise HotrowError(
                 f"model {self.name!r}: the top MLP ends in {self.top[-1]}; it must end in 1, the click's logit"
             )
-        if self.interaction == "cat" and self.interaction_itself:
-            raise HotrowError(f"model {self.name!r}: interaction_itself belongs to dot, but the interaction is cat")
+        self._check_interaction()
         self._check_tables()
+
+    def _check_interaction(self) -> None:
+        if self.interaction_itself and self.interaction != "dot":
+            raise HotrowError(
+                f"model {self.name!r}: interaction_itself belongs to dot, but the interaction is {self.interaction}"
+            )
+        cross = (self.cross_layers, self.cross_rank)
+        if min(cross) < 1 if self.interaction == "dcnv2" else cross != (0, 0):
+            raise HotrowError(
+                f"model {self.name!r}: cross_layers {cross[0]} and cross_rank {cross[1]}; "
+                "dcnv2 needs both, at least 1, and no other interaction has them"
+            )
 
     def _check_tables(self) -> None:
         if not self.tables:
@@ -84,10 +85,10 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             twice = next(name for name in names if names.count(name) > 1)
             raise HotrowError(f"model {self.name!r}: table name {twice!r} stands twice; names must be unique")
         for table in self.tables:
-            if table.dim != self.dim:
+            if table.width > self.dim:
                 raise HotrowError(
-                    f"model {self.name!r}: table {table.name!r} has dim {table.dim} but the bottom MLP ends in "
-                    f"{self.dim}; the interaction needs them equal"
+                    f"model {self.name!r}: table {table.name!r} has dim {table.width} but the bottom MLP ends in "
+                    f"{self.dim}; a table may be narrower (then it is projected), not wider"
                 )
 
     @property
@@ -103,7 +104,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def interaction_width(self) -> int:
         """Width of the top MLP's input."""
-        if self.interaction == "cat":
+        if self.interaction != "dot":
             return self.vectors * self.dim
         pairs = self.vectors * (self.vectors + 1 if self.interaction_itself else self.vectors - 1) // 2
         return self.dim + pairs
@@ -121,8 +122,18 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def parameters(self) -> int:
         """Weights and biases in all."""
+        return self.dense_parameters + sum(table.parameters for table in self.tables)
+
+    @property
+    def dense_parameters(self) -> int:
+        """Weights and biases outside the tables: MLPs, cross layers, projections."""
         mlps = sum((inputs + 1) * outputs for inputs, outputs in (*self.bottom_layers, *self.top_layers))
-        return mlps + sum(table.parameters for table in self.tables)
+        cross = self.cross_layers * (2 * self.cross_rank + 1) * self.interaction_width
+        return mlps + cross + sum(table.width * self.dim for table in self.tables if self.projects(table))
+
+    def projects(self, table: TableConfig) -> bool:
+        """Whether a table is narrower than the model, so that its pooled bags are projected."""
+        return table.width < self.dim
 
     @property
     def bytes(self) -> int:
@@ -143,7 +154,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise HotrowError(f"scale {factor}: it must be a finite number above 0, for example 0.1")
         if factor == 1:
             return self
-        tables = tuple(msgspec.structs.replace(table, rows=max(1, round(table.rows * factor))) for table in self.tables)
+        tables = tuple(table.scaled(factor) for table in self.tables)
         return msgspec.structs.replace(self, name=f"{self.name} × {factor:g}", tables=tables)
 
 
@@ -163,6 +174,9 @@ class _TableGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: int | list[int]
     pooling: float | list[float] = 1.0
     count: int | None = None
+    dim: int | None = None
+    storage: Storage = Plain()
+    weights: Weights = "none"
 
 
 class _PresetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -174,6 +188,10 @@ class _PresetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interaction: Interaction
     tables: list[_TableGroup]
     interaction_itself: bool = False
+    cross_layers: int = 0
+    cross_rank: int = 0
+    sigmoid_bottom: int | None = None
+    sigmoid_top: int | None = None
     source: str = ""
 
 
@@ -208,20 +226,15 @@ def load_preset(name: str | Path) -> ModelConfig:
 
 
 def _expanded(name: str, written: _PresetFile) -> ModelConfig:
-    columns: list[tuple[int, float]] = []
-    for group in written.tables:
-        columns += _columns(group)
     dim = written.bottom[-1] if written.bottom else 1  # without layers ModelConfig complains
-    return ModelConfig(
-        name=name,
-        dense=written.dense,
-        bottom=written.bottom,
-        top=written.top,
-        interaction=written.interaction,
-        tables=tuple(TableConfig(f"f{k}", rows, dim, pooling) for k, (rows, pooling) in enumerate(columns)),
-        interaction_itself=written.interaction_itself,
-        source=written.source,
-    )
+    tables: list[TableConfig] = []
+    for group in written.tables:
+        tables += [
+            TableConfig(f"f{len(tables) + k}", rows, group.dim or dim, pooling, group.storage, group.weights)
+            for k, (rows, pooling) in enumerate(_columns(group))
+        ]
+    rest = {field: getattr(written, field) for field in written.__struct_fields__ if field != "tables"}
+    return ModelConfig(name=name, tables=tuple(tables), **rest)
 
 
 def _columns(group: _TableGroup) -> list[tuple[int, float]]:

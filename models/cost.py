@@ -15,6 +15,7 @@ import numpy as np
 from .. import HotrowError
 from ..tracegen.trace import TableLookups, Trace
 from .config import WEIGHT_BYTES, ModelConfig
+from .tables import TableConfig
 
 INDEX_BYTES = 4  # int32 indices and offsets
 GRADIENT_INDEX_BYTES = 8  # a sparse gradient names its rows in int64
@@ -43,7 +44,8 @@ class OperatorCost:
 
     multiply_adds: of matrix products (as published derived values count them). elementwise: additions of pooling
     and bias, activations, updates. read, written: bytes, rows and indices included. lookups: rows asked for.
-    row_bytes: their bytes; distinct_bytes: those of distinct rows alone. parameters: weights and biases.
+    row_bytes: their bytes; distinct_bytes: those of distinct rows alone, at most (which ids share a row of a
+    compressed table is not known here). parameters: weights and biases.
     """
 
     name: str
@@ -105,22 +107,8 @@ def forward_cost(config: ModelConfig, bags: BagStatistics) -> tuple[OperatorCost
     b = bags.samples
     return (
         *_linear("bottom", config.bottom_layers, b),
-        *(
-            OperatorCost(
-                name=table.name,
-                role="embedding",
-                kind="gather",
-                elementwise=lookups * table.dim,
-                read=lookups * (table.dim * WEIGHT_BYTES + INDEX_BYTES) + (b + 1) * INDEX_BYTES,
-                written=b * table.dim * WEIGHT_BYTES,
-                lookups=lookups,
-                row_bytes=lookups * table.dim * WEIGHT_BYTES,
-                distinct_bytes=distinct * table.dim * WEIGHT_BYTES,
-                parameters=table.parameters,
-            )
-            for table, lookups, distinct in zip(config.tables, bags.lookups, bags.distinct, strict=True)
-        ),
-        _interaction(config, b),
+        *_tables(config, bags),
+        *_interaction(config, b),
         *_linear("top", config.top_layers, b),
     )
 
@@ -135,7 +123,7 @@ def training_cost(config: ModelConfig, bags: BagStatistics) -> tuple[OperatorCos
         *forward_cost(config, bags),
         *_loss(b),
         *_linear_backward("top", config.top_layers, b, first_input=True),
-        _interaction_backward(config, b),
+        *_interaction_backward(config, b),
         *_tables_backward(config, bags),
         *_linear_backward("bottom", config.bottom_layers, b, first_input=False),
         *_update(config, bags),
@@ -204,59 +192,136 @@ def _linear_backward(role: str, layers: Iterable[tuple[int, int]], b: int, first
         )
 
 
-def _interaction(config: ModelConfig, b: int) -> OperatorCost:
-    v, d = config.vectors, config.dim
-    read, written = b * v * d * WEIGHT_BYTES, b * config.interaction_width * WEIGHT_BYTES
-    if config.interaction == "cat":
-        return OperatorCost("cat", "interaction", "elementwise", read=read, written=written)
-    return OperatorCost("dot", "interaction", "product", multiply_adds=b * v * v * d, read=read, written=written)
+def _tables(config: ModelConfig, bags: BagStatistics) -> Iterable[OperatorCost]:
+    b = bags.samples
+    for table, lookups, distinct in zip(config.tables, bags.lookups, bags.distinct, strict=True):
+        row = table.dim * len(table.stored_rows)  # numbers that a lookup reads
+        weighted = table.weights != "none"
+        combined = b * table.dim if row > table.dim and table.width == table.dim else 0
+        yield OperatorCost(
+            name=table.name,
+            role="embedding",
+            kind="gather",
+            elementwise=lookups * row * (1 + weighted) + combined,
+            read=lookups * ((row + weighted) * WEIGHT_BYTES + INDEX_BYTES) + (b + 1) * INDEX_BYTES,
+            written=b * table.width * WEIGHT_BYTES,
+            lookups=lookups,
+            row_bytes=lookups * row * WEIGHT_BYTES,
+            distinct_bytes=_distinct_bytes(table, distinct),
+            parameters=table.parameters,
+        )
+        if config.projects(table):
+            yield _product(f"{table.name} projection", "embedding", table.width, config.dim, b)
 
 
-def _interaction_backward(config: ModelConfig, b: int) -> OperatorCost:
-    v, d = config.vectors, config.dim
-    gradient, vectors = b * config.interaction_width * WEIGHT_BYTES, b * v * d * WEIGHT_BYTES
-    role = "interaction backward"
-    if config.interaction == "cat":
-        return OperatorCost("cat", role, "elementwise", read=gradient, written=vectors)
-    products = 2 * b * v * v * d  # one for each side of X Xᵀ
+def _distinct_bytes(table: TableConfig, distinct: float) -> float:
+    return sum(min(distinct, rows) for rows in table.stored_rows) * table.dim * WEIGHT_BYTES
+
+
+def _product(name: str, role: str, n: int, m: int, b: int, elementwise: int = 0, bias: int = 0) -> OperatorCost:
+    """A linear map of b vectors from n to m numbers."""
     return OperatorCost(
-        "dot", role, "product", multiply_adds=products, elementwise=b * v * d, read=gradient + vectors, written=vectors
+        name=name,
+        role=role,
+        kind="linear",
+        multiply_adds=b * n * m,
+        elementwise=elementwise,
+        read=(b * n + n * m + bias) * WEIGHT_BYTES,
+        written=b * m * WEIGHT_BYTES,
+        parameters=n * m + bias,
     )
 
 
+def _product_backward(name: str, role: str, n: int, m: int, b: int, elementwise: int = 0) -> OperatorCost:
+    """Gradients by its input and its weights."""
+    return OperatorCost(
+        name=name,
+        role=role,
+        kind="linear",
+        multiply_adds=2 * b * n * m,
+        elementwise=elementwise,
+        read=(b * m + b * n + n * m) * WEIGHT_BYTES,
+        written=(n * m + b * n) * WEIGHT_BYTES,
+    )
+
+
+def _interaction(config: ModelConfig, b: int) -> Iterable[OperatorCost]:
+    v, d, width = config.vectors, config.dim, config.interaction_width
+    read = b * v * d * WEIGHT_BYTES
+    if config.interaction == "dot":
+        yield OperatorCost(
+            "dot", "interaction", "product", multiply_adds=b * v * v * d, read=read, written=b * width * WEIGHT_BYTES
+        )
+        return
+    yield OperatorCost("cat", "interaction", "elementwise", read=read, written=read)
+    for k in range(config.cross_layers):
+        yield _product(f"cross.{k}.down", "interaction", width, config.cross_rank, b)
+        yield _product(
+            f"cross.{k}.up", "interaction", config.cross_rank, width, b, elementwise=3 * b * width, bias=width
+        )
+
+
+def _interaction_backward(config: ModelConfig, b: int) -> Iterable[OperatorCost]:
+    v, d, width = config.vectors, config.dim, config.interaction_width
+    gradient, vectors = b * width * WEIGHT_BYTES, b * v * d * WEIGHT_BYTES
+    role = "interaction backward"
+    if config.interaction == "dot":
+        yield OperatorCost(
+            name="dot",
+            role=role,
+            kind="product",
+            multiply_adds=2 * b * v * v * d,  # one for each side of X Xᵀ
+            elementwise=b * v * d,
+            read=gradient + vectors,
+            written=vectors,
+        )
+        return
+    for k in reversed(range(config.cross_layers)):
+        yield _product_backward(f"cross.{k}.up", role, config.cross_rank, width, b, elementwise=5 * b * width)
+        yield _product_backward(f"cross.{k}.down", role, width, config.cross_rank, b)
+    yield OperatorCost("cat", role, "elementwise", read=gradient, written=vectors)
+
+
 def _tables_backward(config: ModelConfig, bags: BagStatistics) -> Iterable[OperatorCost]:
+    b = bags.samples
     for table, lookups in zip(config.tables, bags.lookups, strict=True):
-        gradient = lookups * table.dim * WEIGHT_BYTES
+        matrices = len(table.stored_rows)
+        gradient = lookups * table.dim * matrices * WEIGHT_BYTES
+        learned = table.weights == "learned"  # a weight's gradient is its row times the bag's
+        if config.projects(table):
+            yield _product_backward(f"{table.name} projection", "embedding backward", table.width, config.dim, b)
         yield OperatorCost(
             name=table.name,
             role="embedding backward",
             kind="gather",
-            read=gradient + lookups * INDEX_BYTES + (bags.samples + 1) * INDEX_BYTES,
-            written=gradient + lookups * GRADIENT_INDEX_BYTES,
+            elementwise=lookups * table.dim * matrices * ((table.weights != "none") + 2 * learned),
+            read=gradient * (1 + learned) + lookups * INDEX_BYTES + (b + 1) * INDEX_BYTES,
+            written=gradient + lookups * (matrices + learned) * GRADIENT_INDEX_BYTES + lookups * learned * WEIGHT_BYTES,
             lookups=lookups,
         )
 
 
 def _update(config: ModelConfig, bags: BagStatistics) -> Iterable[OperatorCost]:
-    mlps = config.parameters - sum(table.parameters for table in config.tables)
+    dense = config.dense_parameters * WEIGHT_BYTES
     yield OperatorCost(
-        "mlps",
+        "dense parameters",
         "optimizer",
         "elementwise",
-        elementwise=2 * mlps,
-        read=2 * mlps * WEIGHT_BYTES,
-        written=mlps * WEIGHT_BYTES,
+        elementwise=2 * config.dense_parameters,
+        read=2 * dense,
+        written=dense,
     )
     for table, lookups, distinct in zip(config.tables, bags.lookups, bags.distinct, strict=True):
-        rows = lookups * table.dim * WEIGHT_BYTES
+        matrices, learned = len(table.stored_rows), table.weights == "learned"
+        values = lookups * (table.dim * matrices + learned)
         yield OperatorCost(
             name=table.name,
             role="optimizer",
             kind="gather",
-            elementwise=2 * lookups * table.dim,
-            read=2 * rows + lookups * GRADIENT_INDEX_BYTES,
-            written=rows,
+            elementwise=2 * values,
+            read=2 * values * WEIGHT_BYTES + lookups * (matrices + learned) * GRADIENT_INDEX_BYTES,
+            written=values * WEIGHT_BYTES,
             lookups=lookups,
-            row_bytes=rows,
-            distinct_bytes=distinct * table.dim * WEIGHT_BYTES,
+            row_bytes=lookups * table.dim * matrices * WEIGHT_BYTES,
+            distinct_bytes=_distinct_bytes(table, distinct),
         )

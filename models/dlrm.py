@@ -6,7 +6,7 @@ arXiv 1906.00091.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from .. import HotrowError
 from .config import ModelConfig
 from .embedding import Table, check_lookups, make_table
-from .interaction import make_interaction
+from .initial import fill_normal
+from .interaction import Interaction, make_interaction
 from .memory import require_memory
 from .roles import role
 
 
 class DLRM(nn.Module):
-    """The model that `config` describes, its weights drawn from `seed`.
+    """The model that `config` describes, its weights drawn from `seed`; dtype is float32 or bfloat16.
 
     Raises HotrowError, before anything is allocated, where the parameters exceed the free memory.
     """
@@ -29,39 +30,44 @@ class DLRM(nn.Module):
     bottom: nn.Sequential
     top: nn.Sequential
     tables: nn.ModuleList
+    interaction: Interaction
 
-    def __init__(self, config: ModelConfig, seed: int = 0) -> None:
+    def __init__(self, config: ModelConfig, seed: int = 0, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        require_memory(config.bytes, f"model {config.name!r}")
-        self.config = config
-        self.bottom = _mlp(config.bottom_layers)
-        self.tables = nn.ModuleList(make_table(table) for table in config.tables)
-        self.interaction = make_interaction(config)
-        self.top = _mlp(config.top_layers, closing=False)  # the last layer's activation is the sigmoid
+        require_memory(config.parameters * dtype.itemsize, f"model {config.name!r}")
+        self.config, self.dtype = config, dtype
+        self.output_dtype = torch.promote_types(dtype, torch.float32)
+        self.bottom = _mlp(config.bottom_layers, config.sigmoid_bottom, dtype)
+        self.tables = nn.ModuleList(make_table(table, config.dim, dtype) for table in config.tables)
+        self.interaction = make_interaction(config, dtype)
+        self.top = _mlp(config.top_layers[:-1], config.sigmoid_top, dtype)
+        self.top.append(_linear(*config.top_layers[-1], dtype))  # its activation comes after the logits
+        self.sigmoid_last = config.sigmoid_top in (None, len(config.top) - 1)
         initialize(self, seed)
 
     def forward(self, dense: Tensor, indices: Sequence[Tensor], offsets: Sequence[Tensor]) -> Tensor:
         """Click probability [samples] of dense [samples, D] and, per table, indices and offsets.
 
-        Sample s of a table looks up indices[offsets[s]:offsets[s + 1]]; offsets hold samples or samples + 1
-        integers, of the same type as the indices. Raises HotrowError naming what does not fit.
+        It is float32 where the weights are bfloat16. Sample s of a table looks up indices[offsets[s]:offsets[s + 1]];
+        offsets hold samples or samples + 1 integers, of the same type as the indices. Raises HotrowError naming what
+        does not fit.
         """
         logits = self.logits(dense, indices, offsets)
         with role("top"):
-            return torch.sigmoid(logits)
+            return torch.sigmoid(logits) if self.sigmoid_last else torch.relu(logits)
 
     def logits(self, dense: Tensor, indices: Sequence[Tensor], offsets: Sequence[Tensor]) -> Tensor:
-        """As forward, before the sigmoid."""
+        """As forward, before the last activation."""
         if dense.ndim != 2 or dense.shape[1] != self.config.dense:
             raise HotrowError(f"dense has shape {tuple(dense.shape)}; this model takes [samples, {self.config.dense}]")
         with role("bottom"):
-            bottom = self.bottom(dense)
+            bottom = self.bottom(dense.to(self.dtype))
         with role("embedding"):
             pooled = self._pool(indices, offsets, len(dense))
         with role("interaction"):
             vectors = self.interaction(bottom, pooled)
         with role("top"):
-            logits: Tensor = self.top(vectors).squeeze(1)
+            logits: Tensor = self.top(vectors).squeeze(1).to(self.output_dtype)
         return logits
 
     def _pool(self, indices: Sequence[Tensor], offsets: Sequence[Tensor], samples: int) -> list[Tensor]:
@@ -84,31 +90,30 @@ class DLRM(nn.Module):
 
 
 def initialize(model: DLRM, seed: int) -> None:
-    """Draw all weights: linear N(0, 2/(m + n)), bias N(0, 1/m) for m outputs and n inputs; tables by their own rule.
+    """Draw all weights: linear N(0, 2/(m + n)), bias N(0, 1/m) for m outputs and n inputs; the rest by their own rule.
 
-    Every layer and table has a stream of its own (numpy's SeedSequence), so that they do not depend on one another.
+    Every part has a stream of its own (numpy's SeedSequence), so that they do not depend on one another.
     """
     layers = [layer for layer in (*model.bottom, *model.top) if isinstance(layer, nn.Linear)]
-    tables = [table for table in model.tables if isinstance(table, Table)]
-    streams = iter(np.random.SeedSequence(seed).spawn(len(layers) + len(tables)))
+    parts: list[Table | Interaction] = [table for table in model.tables if isinstance(table, Table)]
+    parts.append(model.interaction)
+    streams = iter(np.random.SeedSequence(seed).spawn(len(layers) + len(parts)))
     for layer in layers:
         rng = np.random.default_rng(next(streams))
         outputs, inputs = layer.weight.shape
-        _fill_normal(layer.weight, (2 / (outputs + inputs)) ** 0.5, rng)
-        _fill_normal(layer.bias, (1 / outputs) ** 0.5, rng)
-    for table in tables:
-        table.initialize(np.random.default_rng(next(streams)))
+        fill_normal(layer.weight, (2 / (outputs + inputs)) ** 0.5, rng)
+        fill_normal(layer.bias, (1 / outputs) ** 0.5, rng)
+    for part in parts:
+        part.initialize(np.random.default_rng(next(streams)))
 
 
-def _fill_normal(weight: Tensor, deviation: float, rng: np.random.Generator) -> None:
-    values = weight.detach().numpy()
-    rng.standard_normal(out=values, dtype=np.float32)
-    values *= np.float32(deviation)
-
-
-def _mlp(layers: Iterable[tuple[int, int]], closing: bool = True) -> nn.Sequential:
-    """Linear and ReLU in turn, the last ReLU only if `closing`; weights unset, so that nothing is drawn for nothing."""
+def _mlp(layers: Sequence[tuple[int, int]], sigmoid: int | None, dtype: torch.dtype) -> nn.Sequential:
+    """Linear and ReLU in turn, a sigmoid at layer number `sigmoid`; weights unset."""
     parts: list[nn.Module] = []
-    for inputs, outputs in layers:
-        parts += [nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu"), nn.ReLU()]
-    return nn.Sequential(*(parts if closing else parts[:-1]))
+    for k, (inputs, outputs) in enumerate(layers):
+        parts += [_linear(inputs, outputs, dtype), nn.Sigmoid() if k == sigmoid else nn.ReLU()]
+    return nn.Sequential(*parts)
+
+
+def _linear(inputs: int, outputs: int, dtype: torch.dtype) -> nn.Linear:
+    return nn.Linear(inputs, outputs, device="meta", dtype=dtype).to_empty(device="cpu")

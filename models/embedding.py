@@ -5,52 +5,132 @@ from abc import ABC, abstractmethod
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from .. import HotrowError
-from .config import TableConfig
+from .initial import fill_normal, fill_uniform
+from .tables import Hashed, Plain, QuotientRemainder, TableConfig
 
 SUM = 0  # torch.embedding_bag's number for it; the named wrapper around it adds a quarter to a short call
 
 
 class Table(nn.Module, ABC):
-    """What every kind of table does; forward takes a bag's rows, whatever the table keeps of them."""
+    """A bag's weighted sum, and its projection to the model's dimension where the table is narrower.
 
-    @abstractmethod
+    pooling_weight [rows, 1]: one factor per id; projection [model's dim, width]; None where the table has none.
+    """
+
+    pooling_weight: Tensor
+    projection: Tensor
+
+    def __init__(self, config: TableConfig, dim: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.rows = config.rows
+        self.weighted, self.projected = config.weights != "none", config.width < dim
+        weights = torch.ones(config.rows, 1, dtype=dtype) if self.weighted else None
+        if config.weights == "fixed":
+            self.register_buffer("pooling_weight", weights, persistent=False)
+        else:
+            self.register_parameter("pooling_weight", None if weights is None else nn.Parameter(weights))
+        projection = nn.Parameter(torch.empty(dim, config.width, dtype=dtype)) if self.projected else None
+        self.register_parameter("projection", projection)
+
     def initialize(self, rng: np.random.Generator) -> None:
-        """Draw the table's weights."""
+        """Draw rows U(−√(1/n), √(1/n)) for n ids and the projection N(0, 2/(m + n)); pooling weights are ones."""
+        self.initialize_rows((1 / self.rows) ** 0.5, rng)
+        if self.projected:
+            fill_normal(self.projection, (2 / sum(self.projection.shape)) ** 0.5, rng)
 
-    @abstractmethod
     def forward(self, indices: Tensor, offsets: Tensor, closed: bool) -> Tensor:
         """Pooled vectors [samples, dim]; `closed` offsets hold the end of the last bag too."""
+        weights = embedding(indices, self.pooling_weight, sparse=True).squeeze(1) if self.weighted else None
+        pooled = self.pool(indices, offsets, closed, weights)
+        return pooled @ self.projection.t() if self.projected else pooled
+
+    @abstractmethod
+    def initialize_rows(self, bound: float, rng: np.random.Generator) -> None:
+        """Draw the rows from U(−bound, bound)."""
+
+    @abstractmethod
+    def pool(self, indices: Tensor, offsets: Tensor, closed: bool, weights: Tensor | None) -> Tensor:
+        """Sum every bag's rows, times `weights` [lookups] where given; an empty bag is zero."""
 
 
 class PlainTable(Table):
-    """One weight row per id; a bag is the sum of its rows, an empty bag is zero."""
+    """One row per id."""
 
-    def __init__(self, config: TableConfig) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(config.rows, config.dim))
+    def __init__(self, config: TableConfig, dim: int, dtype: torch.dtype) -> None:
+        super().__init__(config, dim, dtype)
+        self.weight = nn.Parameter(torch.empty(config.rows, config.dim, dtype=dtype))
 
-    def initialize(self, rng: np.random.Generator) -> None:
-        """U(−√(1/n), √(1/n)) for n rows."""
+    def initialize_rows(self, bound: float, rng: np.random.Generator) -> None:
+        """As drawn."""
+        fill_uniform(self.weight, bound, rng)
+
+    def pool(self, indices: Tensor, offsets: Tensor, closed: bool, weights: Tensor | None) -> Tensor:
+        """The sum of the ids' rows."""
+        return _sum(self.weight, indices, offsets, closed, weights)
+
+
+class HashedTable(Table):
+    """Ids share rows: id modulo buckets."""
+
+    def __init__(self, config: TableConfig, dim: int, dtype: torch.dtype, buckets: int) -> None:
+        super().__init__(config, dim, dtype)
+        self.weight = nn.Parameter(torch.empty(buckets, config.dim, dtype=dtype))
+
+    def initialize_rows(self, bound: float, rng: np.random.Generator) -> None:
+        """Drawn as if the table had as many ids as rows."""
         fill_uniform(self.weight, (1 / len(self.weight)) ** 0.5, rng)
 
-    def forward(self, indices: Tensor, offsets: Tensor, closed: bool) -> Tensor:
-        """The sum of every bag's rows."""
-        return torch.embedding_bag(self.weight, indices, offsets, False, SUM, True, None, closed)[0]
+    def pool(self, indices: Tensor, offsets: Tensor, closed: bool, weights: Tensor | None) -> Tensor:
+        """The sum of the buckets' rows."""
+        return _sum(self.weight, indices % len(self.weight), offsets, closed, weights)
 
 
-def make_table(config: TableConfig) -> Table:
-    """The table that `config` describes."""
-    return PlainTable(config)
+class QuotientRemainderTable(Table):
+    """A row per quotient and one per remainder of id / collisions, pooled apart, then combined (Shi et al. 2019)."""
+
+    def __init__(self, config: TableConfig, dim: int, dtype: torch.dtype, storage: QuotientRemainder) -> None:
+        super().__init__(config, dim, dtype)
+        self.storage = storage
+        quotients, remainders = config.stored_rows
+        self.quotient = nn.Parameter(torch.empty(quotients, config.dim, dtype=dtype))
+        self.remainder = nn.Parameter(torch.empty(remainders, config.dim, dtype=dtype))
+
+    def initialize_rows(self, bound: float, rng: np.random.Generator) -> None:
+        """As drawn; remainders that multiply are drawn around 1 instead, so that products keep the quotients' size."""
+        fill_uniform(self.quotient, bound, rng)
+        if self.storage.combine == "mult":
+            fill_uniform(self.remainder, 0.5, rng)
+            self.remainder.detach().add_(1)
+        else:
+            fill_uniform(self.remainder, bound, rng)
+
+    def pool(self, indices: Tensor, offsets: Tensor, closed: bool, weights: Tensor | None) -> Tensor:
+        """Both sums, multiplied, added or side by side."""
+        collisions = self.storage.collisions
+        quotients = torch.div(indices, collisions, rounding_mode="floor")
+        one = _sum(self.quotient, quotients, offsets, closed, weights)
+        other = _sum(self.remainder, indices % collisions, offsets, closed, weights)
+        if self.storage.combine == "mult":
+            return one * other
+        return one + other if self.storage.combine == "add" else torch.cat([one, other], dim=1)
 
 
-def fill_uniform(weight: Tensor, bound: float, rng: np.random.Generator) -> None:
-    """Fill `weight` with U(−bound, bound) in place, without memory beside it."""
-    values = weight.detach().numpy()
-    rng.random(out=values, dtype=np.float32)
-    values -= np.float32(0.5)
-    values *= np.float32(2 * bound)
+def make_table(config: TableConfig, dim: int, dtype: torch.dtype) -> Table:
+    """The table that `config` describes, in a model of dimension `dim`."""
+    match config.storage:
+        case Plain():
+            return PlainTable(config, dim, dtype)
+        case Hashed(buckets):
+            return HashedTable(config, dim, dtype, buckets)
+        case QuotientRemainder():
+            return QuotientRemainderTable(config, dim, dtype, config.storage)
+
+
+def _sum(weight: Tensor, indices: Tensor, offsets: Tensor, closed: bool, weights: Tensor | None) -> Tensor:
+    return torch.embedding_bag(weight, indices, offsets, False, SUM, True, weights, closed)[0]
 
 
 def check_lookups(config: TableConfig, indices: Tensor, offsets: Tensor) -> None:

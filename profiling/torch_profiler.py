@@ -95,7 +95,7 @@ def _trace(step: Step, traced: int) -> Traced:
 def _contention(bare: Timing, traced: Timing) -> Iterator[str]:
     for name, timing in (("bare repeats", bare), ("traced steps", traced)):
         if timing.contended:
-            yield f"contended: hardly one of {len(timing.wall)} {name} had its processor to itself; all were used"
+            yield f"contended: fewer than 3 of {len(timing.wall)} {name} had a processor to themselves; all were used"
 
 
 def _keep(traces: Traced, step: Step, path: Path) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from hotrow import HotrowError
 from hotrow.models.checkpoint import import_benchmark, load_state
+from hotrow.models.compression import mixed_dimension, quotient_remainder
 from hotrow.models.config import ModelConfig, TableConfig
 from hotrow.models.dlrm import DLRM
 from hotrow.models.loss import click_loss
@@ -20,20 +22,37 @@ def config_of(flags: dict[str, Any]) -> ModelConfig:
     rows, bottom, top = (
         [int(n) for n in flags[f"arch_{name}"].split("-")] for name in ("embedding_size", "mlp_bot", "mlp_top")
     )
-    return ModelConfig(
+    dim = flags["arch_sparse_feature_size"]
+    weights = flags["weighted_pooling"] or "none"
+    config = ModelConfig(
         name="golden",
         dense=bottom[0],
         bottom=tuple(bottom[1:]),
         top=tuple(top),
         interaction=flags["arch_interaction_op"],
-        tables=tuple(TableConfig(f"f{k}", n, flags["arch_sparse_feature_size"]) for k, n in enumerate(rows)),
+        tables=tuple(TableConfig(f"f{k}", n, dim, weights=weights) for k, n in enumerate(rows)),
         interaction_itself=flags["arch_interaction_itself"],
     )
+    if flags["qr_flag"]:
+        config = quotient_remainder(config, flags["qr_threshold"], flags["qr_collisions"], flags["qr_operation"])
+    if flags["md_flag"]:
+        config = mixed_dimension(config, flags["md_threshold"], flags["md_temperature"], flags["md_round_dims"])
+    return config
 
 
 @pytest.mark.parametrize(
     "case",
-    ["01_default_dot_mse", "02_dot_bce_varpool", "03_dot_itself_bce_fixedpool", "04_cat_mse", "14_empty_bags"],
+    [
+        "01_default_dot_mse",
+        "02_dot_bce_varpool",
+        "03_dot_itself_bce_fixedpool",
+        "04_cat_mse",
+        "05_qr_mult_mixed",
+        "08_md",
+        "11_wpool_learned",
+        "14_empty_bags",
+        "16_adagrad",
+    ],
 )
 def test_the_benchmarks_numbers(shared: Path, case: str) -> None:
     folder = shared / "golden" / "dlrm"
@@ -62,7 +81,8 @@ def test_the_benchmarks_numbers(shared: Path, case: str) -> None:
         assert parameter.grad is not None
         np.testing.assert_allclose(parameter.grad.to_dense(), gradients[name], **CLOSE, err_msg=name)
 
-    torch.optim.SGD(model.parameters(), lr=flags["learning_rate"]).step()
+    optimizers = {"sgd": torch.optim.SGD, "adagrad": torch.optim.Adagrad}
+    optimizers[flags["optimizer"]](model.parameters(), lr=flags["learning_rate"]).step()
     for name, value in import_benchmark(group(golden, "state_after/")).items():
         np.testing.assert_allclose(model.state_dict()[name], value, **CLOSE, err_msg=name)
     np.testing.assert_allclose(model(*inputs).detach()[:, None], golden["output_after_step"], **CLOSE)

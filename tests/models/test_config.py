@@ -5,11 +5,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hotrow import HotrowError
-from hotrow.models.config import ModelConfig, TableConfig, for_trace, load_preset, presets
-from hotrow.tracegen.trace import TableLookups, Trace
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hotrow import HotrowError
+from hotrow.models.config import ModelConfig, TableConfig, for_trace, load_preset, presets
+from hotrow.models.tables import QuotientRemainder
+from hotrow.tracegen.trace import TableLookups, Trace
 
 TINY = ModelConfig("tiny", 3, (4, 2), (5, 1), "dot", (TableConfig("a", 10, 2), TableConfig("b", 7, 2, 3.5)))
 
@@ -73,6 +75,9 @@ def test_a_configuration_survives_json() -> None:
         ({"tables": ()}, "no tables"),
         ({"tables": TINY.tables * 2}, "'a' stands twice"),
         ({"interaction": "cat", "interaction_itself": True}, "belongs to dot"),
+        ({"interaction": "dcnv2", "cross_layers": 2}, "cross_layers 2 and cross_rank 0; dcnv2 needs both"),
+        ({"cross_rank": 2}, "no other interaction has them"),
+        ({"sigmoid_bottom": 2}, "sigmoid_bottom is 2; its layers are 0 to 1"),
     ],
 )
 def test_what_does_not_fit_is_named(change: dict[str, object], message: str) -> None:
@@ -108,6 +113,14 @@ def test_a_preset_of_ones_own(tmp_path: Path) -> None:
     assert [(t.name, t.rows, t.pooling) for t in own.tables] == [("f0", 5, 2.0), ("f1", 6, 2.0)]
 
 
+def test_a_preset_may_compress_its_tables(tmp_path: Path) -> None:
+    storage = 'storage = { type = "quotient-remainder", collisions = 2 }\nweights = "learned"\ndim = 3\n'
+    (tmp_path / "own.toml").write_text(GOOD + storage)
+    table = load_preset(tmp_path / "own.toml").tables[0]
+    assert table == TableConfig("f0", 5, 3, 2.0, QuotientRemainder(2), "learned")
+    assert (table.stored_rows, table.parameters) == ((3, 2), 5 * 3 + 5)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -117,6 +130,9 @@ def test_a_preset_of_ones_own(tmp_path: Path) -> None:
         (GOOD.replace("[4]", "[]"), "bottom is"),
         (GOOD.replace("[5, 6]", '"many"'), r"own.toml: .*rows"),
         (GOOD.replace("[5, 6]", "0"), "rows is 0"),
+        (GOOD + 'storage = { type = "tensor-train" }', r"own.toml: .*storage"),
+        (GOOD + 'storage = { type = "hashed", buckets = 0 }', "buckets is 0"),
+        (GOOD + "dim = 9", "dim 9 but the bottom MLP ends in 4"),
         ("dense = ", "not TOML"),
     ],
 )

@@ -8,12 +8,13 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hotrow import HotrowError
 from hotrow.models import memory
 from hotrow.models.config import ModelConfig, TableConfig, load_preset
 from hotrow.models.dlrm import DLRM
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 _spec = importlib.util.spec_from_file_location("reference", Path(__file__).with_name("reference.py"))
 assert _spec is not None
@@ -131,6 +132,32 @@ def test_a_containers_limit_counts(tmp_path: Path) -> None:
     assert memory.available_bytes(tmp_path) == 600_000
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.available_bytes(tmp_path) > 600_000
+
+
+def test_cross_layers_as_the_paper_has_them() -> None:
+    config = msgspec.structs.replace(TINY, interaction="dcnv2", cross_layers=2, cross_rank=3)
+    model = DLRM(config, dtype=torch.float64)
+    rng = np.random.default_rng(0)
+    with torch.no_grad():
+        for bias in model.interaction.bias:
+            bias.copy_(torch.from_numpy(rng.normal(size=bias.shape)))
+    vectors = [torch.from_numpy(rng.normal(size=(4, 2))) for _ in range(3)]
+    first = x = np.concatenate(vectors, axis=1)
+    for k in range(2):
+        v, w, b = (getattr(model.interaction, name)[k].detach().numpy() for name in ("down", "up", "bias"))
+        x = first * (x @ v.T @ w.T + b) + x
+    np.testing.assert_allclose(model.interaction(vectors[0], vectors[1:]).detach(), x, rtol=1e-12)
+
+
+def test_sigmoids_where_they_are_asked_for() -> None:
+    (ia, oa), (ib, ob) = lookups([1], [2]), lookups([0], [3])
+    inputs = torch.ones(2, 3), [ia, ib], [oa, ob]
+    plain = DLRM(TINY)
+    model = DLRM(msgspec.structs.replace(TINY, sigmoid_bottom=1, sigmoid_top=0))
+    assert [type(part).__name__ for part in model.bottom] == ["Linear", "ReLU", "Linear", "Sigmoid"]
+    assert [type(part).__name__ for part in model.top] == ["Linear", "Sigmoid", "Linear"]
+    assert torch.equal(plain(*inputs), torch.sigmoid(plain.logits(*inputs)))
+    assert torch.equal(model(*inputs), torch.relu(model.logits(*inputs)))
 
 
 def test_a_single_table_with_itself_and_a_sample_batch() -> None:

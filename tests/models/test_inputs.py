@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hotrow import HotrowError
 from hotrow.models.config import ModelConfig, TableConfig, for_trace
 from hotrow.models.inputs import Batches, uniform_trace
 from hotrow.tracegen.trace import TableLookups, Trace
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 MODEL = ModelConfig("m", 2, (2,), (1,), "cat", (TableConfig("a", 10, 2), TableConfig("b", 5, 2, 2.5)))
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from hotrow import HotrowError
 from hotrow.models.config import ModelConfig, TableConfig
 from hotrow.models.dlrm import DLRM
