@@ -13,7 +13,13 @@ from ..atomic import replacing
 from .formats.format import Format
 from .trace import PER_SAMPLE, SampleError, Trace, check_same_form, concatenate
 
-FORMATS = ("parquet", "npz", "criteo", "benchmark_trace")  # modules of the folder formats, each with a FORMAT
+FORMATS = (
+    "parquet",
+    "npz",
+    "criteo",
+    "benchmark_trace",
+    "meta_pt",
+)  # modules of the folder formats, each with a FORMAT
 CHUNK_SAMPLES = 65_536
 
 

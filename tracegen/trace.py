@@ -99,7 +99,8 @@ class TableLookups:
         """The lookups of samples start … stop − 1; views, no copy of the indices."""
         if self.offsets is None:
             return replace(self, indices=self.indices[start:stop])
-        part = self.offsets[start : stop + 1]
+        start, stop, _ = slice(start, stop).indices(self.samples)
+        part = self.offsets[start : max(start, stop) + 1]
         return replace(self, indices=self.indices[part[0] : part[-1]], offsets=part - part[0])
 
 

@@ -29,6 +29,19 @@ def flat_traces(largest: int = 2**63 - 1) -> st.SearchStrategy[Trace]:
     return st.lists(ids, max_size=20).map(lambda values: Trace.from_ids(np.array(values, np.int64)))
 
 
+def renamed(trace: Trace, ones_are_one_hot: bool = False) -> Trace:
+    """The trace as a format without names and declared rows returns it: f0, f1, … with the largest id + 1 as rows.
+
+    ones_are_one_hot: so does one that cannot tell bags of one lookup each from one-hot.
+    """
+    tables = []
+    for k, table in enumerate(trace.tables):
+        is_one_hot = table.offsets is None or (ones_are_one_hot and bool((table.bag_sizes() == 1).all()))
+        rows = int(table.indices.max()) + 1 if table.accesses else 0
+        tables.append(TableLookups(f"f{k}", rows, table.indices, None if is_one_hot else table.offsets))
+    return Trace(tuple(tables), trace.time, trace.user, trace.dense, trace.label)
+
+
 @st.composite
 def traces(
     draw: st.DrawFn,

@@ -56,6 +56,13 @@ def test_indices_are_int32_where_the_rows_fit() -> None:
     assert largest.indices.tolist() == [2**63 - 1]
 
 
+def test_samples_between_is_cut_at_the_ends() -> None:
+    for offsets in (None, [0, 1, 2, 3]):
+        trace = Trace.from_ids([0, 1, 2], offsets=offsets)
+        assert trace.samples_between(2, 9).tables[0].indices.tolist() == [2]
+        assert trace.samples_between(5, 9).samples == trace.samples_between(2, 1).samples == 0
+
+
 def test_counts() -> None:
     table = TableLookups("t", 10, np.array([1, 2, 3]), np.array([0, 0, 3]))
     assert (table.samples, table.accesses, table.pooling) == (2, 3, 1.5)

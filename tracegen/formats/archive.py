@@ -104,7 +104,7 @@ class Spool:
     """Arrays that grow part by part, on disk until all their lengths are known."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
         self.lengths: dict[str, int] = {}
 
@@ -117,7 +117,15 @@ class Spool:
 
     def file(self, name: str) -> Path:
         """Where the raw numbers of an array lie."""
-        return self._folder / f"{list(self._kinds).index(name)}.raw"
+        return self.folder / f"{list(self._kinds).index(name)}.raw"
+
+    def blocks(self, name: str) -> Iterator[NDArray[Any]]:
+        """An array along its first axis, about a megabyte at a time."""
+        dtype, tail = self._kinds[name]
+        width = int(np.prod(tail, dtype=np.int64)) * dtype.itemsize
+        with self.file(name).open("rb") as file:
+            while data := file.read(max(COPY_BYTES // max(width, 1), 1) * width):
+                yield np.frombuffer(bytearray(data), dtype).reshape(-1, *tail)
 
     def save(self, path: Path) -> None:
         """Write all arrays as one compressed archive, as numpy.savez_compressed would."""

@@ -39,6 +39,12 @@ def reading(path: Path) -> Iterator[Any]:
         ) from error
 
 
+def is_compressed(path: Path) -> bool:
+    """Whether a file's first bytes are those of gzip or zstd."""
+    with path.open("rb") as file:
+        return _compression(file.read(4)) is not None
+
+
 def _compression(head: bytes) -> str | None:
     """Which compression a file begins with; a file cut off within the mark counts as well."""
     fits = (name for name, magic in COMPRESSIONS.values() if head and magic.startswith(head[: len(magic)]))
