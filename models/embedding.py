@@ -17,7 +17,7 @@ SUM = 0  # torch.embedding_bag's number for it; the named wrapper around it adds
 class Table(nn.Module, ABC):
     """A bag's weighted sum, and its projection to the model's dimension where the table is narrower.
 
-    pooling_weight [rows, 1]: one factor per id; projection [model's dim, width]; None where the table has none.
+    pooling_weight [rows, 1]: learned, one factor per id; projection [model's dim, width]; None where not needed.
     """
 
     pooling_weight: Tensor
@@ -25,13 +25,9 @@ class Table(nn.Module, ABC):
 
     def __init__(self, config: TableConfig, dim: int, dtype: torch.dtype) -> None:
         super().__init__()
-        self.rows = config.rows
-        self.weighted, self.projected = config.weights != "none", config.width < dim
-        weights = torch.ones(config.rows, 1, dtype=dtype) if self.weighted else None
-        if config.weights == "fixed":
-            self.register_buffer("pooling_weight", weights, persistent=False)
-        else:
-            self.register_parameter("pooling_weight", None if weights is None else nn.Parameter(weights))
+        self.rows, self.weights, self.projected = config.rows, config.weights, config.width < dim
+        learned = nn.Parameter(torch.ones(config.rows, 1, dtype=dtype)) if config.weights == "learned" else None
+        self.register_parameter("pooling_weight", learned)
         projection = nn.Parameter(torch.empty(dim, config.width, dtype=dtype)) if self.projected else None
         self.register_parameter("projection", projection)
 
@@ -43,9 +39,21 @@ class Table(nn.Module, ABC):
 
     def forward(self, indices: Tensor, offsets: Tensor, closed: bool) -> Tensor:
         """Pooled vectors [samples, dim]; `closed` offsets hold the end of the last bag too."""
-        weights = embedding(indices, self.pooling_weight, sparse=True).squeeze(1) if self.weighted else None
-        pooled = self.pool(indices, offsets, closed, weights)
+        pooled = self.pool(indices, offsets, closed, None if self.weights == "none" else self.factors(indices))
         return pooled @ self.projection.t() if self.projected else pooled
+
+    def factors(self, indices: Tensor) -> Tensor:
+        """The pooling weight of every lookup [lookups]."""
+        if self.weights == "fixed":
+            return torch.ones(len(indices), dtype=next(self.parameters()).dtype)
+        return embedding(indices, self.pooling_weight, sparse=True).squeeze(1)
+
+    def require_known(self, indices: Tensor) -> None:
+        """Raise IndexError for ids that the table does not have, where shared rows would hide them."""
+        if len(indices):
+            least, most = torch.aminmax(indices)
+            if least < 0 or most >= self.rows:
+                raise IndexError(f"ids {int(least)} to {int(most)} in a table of {self.rows}")
 
     @abstractmethod
     def initialize_rows(self, bound: float, rng: np.random.Generator) -> None:
@@ -85,6 +93,7 @@ class HashedTable(Table):
 
     def pool(self, indices: Tensor, offsets: Tensor, closed: bool, weights: Tensor | None) -> Tensor:
         """The sum of the buckets' rows."""
+        self.require_known(indices)
         return _sum(self.weight, indices % len(self.weight), offsets, closed, weights)
 
 
@@ -109,6 +118,7 @@ class QuotientRemainderTable(Table):
 
     def pool(self, indices: Tensor, offsets: Tensor, closed: bool, weights: Tensor | None) -> Tensor:
         """Both sums, multiplied, added or side by side."""
+        self.require_known(indices)
         collisions = self.storage.collisions
         quotients = torch.div(indices, collisions, rounding_mode="floor")
         one = _sum(self.quotient, quotients, offsets, closed, weights)

@@ -15,6 +15,7 @@ from hotrow import HotrowError
 from hotrow.models import memory
 from hotrow.models.config import ModelConfig, TableConfig, load_preset
 from hotrow.models.dlrm import DLRM
+from hotrow.models.tables import Hashed, Plain, QuotientRemainder, Storage
 
 _spec = importlib.util.spec_from_file_location("reference", Path(__file__).with_name("reference.py"))
 assert _spec is not None
@@ -97,8 +98,12 @@ def lookups(*bags: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
     [([7], r"table 'b', sample 1: index 7; the table has 7 rows \(0 to 6\)"), ([-1], "sample 1: index -1")],
 )
 @pytest.mark.parametrize("frozen", [False, True])
-def test_an_index_out_of_range_names_table_sample_and_rows(bag: list[int], message: str, frozen: bool) -> None:
-    model = DLRM(TINY).requires_grad_(not frozen)
+@pytest.mark.parametrize("storage", [Plain(), Hashed(3), QuotientRemainder(4)])
+def test_an_index_out_of_range_names_table_sample_and_rows(
+    bag: list[int], message: str, storage: Storage, frozen: bool
+) -> None:
+    tables = tuple(msgspec.structs.replace(table, storage=storage) for table in TINY.tables)
+    model = DLRM(msgspec.structs.replace(TINY, tables=tables)).requires_grad_(not frozen)
     (ia, oa), (ib, ob) = lookups([1], [2]), lookups([0, 6], bag)
     with pytest.raises(HotrowError, match=message):
         model(torch.zeros(2, 3), [ia, ib], [oa, ob])
