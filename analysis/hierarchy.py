@@ -1,0 +1,210 @@
+"""Hierarchy: what several levels of set-associative caches make of a stream of addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import HotrowError
+from ..tracegen.trace import Trace
+from . import nested_caches
+from .layout import Layout, line_words
+from .levels import Cores, HasLevels, Level, LevelStats
+from .nested_caches import NestedCaches
+from .reuse_distance import stack_distances
+from .set_associative import FilteringCaches
+
+__all__ = ["Cores", "HasLevels", "Hierarchy", "Level", "LevelStats", "simulate", "simulate_trace"]
+
+REPLACEMENTS = {"LRU": nested_caches.LRU, "FIFO": nested_caches.FIFO, "tree-PLRU": nested_caches.TREE_PLRU}
+INCLUSIONS = {
+    "non-inclusive": nested_caches.NON_INCLUSIVE,
+    "inclusive": nested_caches.INCLUSIVE,
+    "exclusive": nested_caches.EXCLUSIVE,
+}
+_BLOCK = 2**15  # requests that pass through the levels together
+
+
+class Hierarchy:
+    """Levels of caches over time: serve addresses, flush, count.
+
+    levels: at least one, the innermost first; line bytes do not fall from one to the next. replacement: LRU, FIFO or
+    tree-PLRU (ways a power of two up to 64; an unused way is filled before the tree is asked), one for all levels or
+    one for each. inclusion: non-inclusive (look up L1, L2, …, fill every level that missed), inclusive (a level holds
+    all that the levels above hold, and takes back what it loses) or exclusive (a level holds what the level above
+    lost, and gives a line back on a hit); one for all levels or one for each from the second on. Writes allocate and
+    are written back; a line that a write-back brings whole is not read from below. cores: None is one core.
+    tell_apart: keep each level's accesses, 9 bytes each, to tell its misses apart; only where nothing writes. Raises
+    HotrowError where line bytes differ, unless every level is non-inclusive with LRU or FIFO and cores is None.
+    """
+
+    def __init__(
+        self,
+        levels: Sequence[Level],
+        *,
+        replacement: str | Sequence[str] = "LRU",
+        inclusion: str | Sequence[str] = "non-inclusive",
+        cores: Cores | None = None,
+        tell_apart: bool = False,
+    ) -> None:
+        self.levels = tuple(levels)
+        if not self.levels:
+            raise HotrowError("a hierarchy needs at least one level")
+        count = len(self.levels)
+        policies = _codes(replacement, count, REPLACEMENTS, "replacement")
+        holds = [nested_caches.NON_INCLUSIVE, *_codes(inclusion, count - 1, INCLUSIONS, "inclusion")]
+        _check_levels(self.levels, policies)
+        if cores and cores.private > count:
+            raise HotrowError(f"{cores.private} private levels of {count}")
+        self.line_bytes = self.levels[0].line_bytes
+        self._cores, self._tell_apart = cores, tell_apart
+        self._streams: list[list[tuple[NDArray[np.int64], NDArray[np.bool_]]]] = [[] for _ in self.levels]
+        shapes = [(level.sets, level.ways) for level in self.levels]
+        self._caches: FilteringCaches | NestedCaches
+        if nested_caches.TREE_PLRU not in policies and not any(holds) and cores is None:
+            lines = [level.line_bytes.bit_length() - 1 for level in self.levels]
+            self._caches = FilteringCaches(shapes, lines, [policy == nested_caches.FIFO for policy in policies])
+        else:
+            _check_one_line_size(self.levels)
+            cores = cores or Cores(1, 0, 2**62)
+            shift = (cores.span_bytes // self.line_bytes).bit_length() - 1
+            self._caches = NestedCaches(shapes, policies, holds, cores.private, cores.count, shift)
+
+    def serve(self, words: NDArray[np.int64]) -> None:
+        """Serve accesses in order; words: line × 2 + write, lines of the first level [accesses]."""
+        if self._tell_apart and (words & 1).any():
+            raise HotrowError("misses are told apart only where nothing writes")
+        if self._cores and len(words):
+            self._cores.check((int(words.max()) >> 1) * self.line_bytes)
+        for start in range(0, len(words), _BLOCK):
+            streams = self._caches.serve(words[start : start + _BLOCK], self._tell_apart)
+            for kept, stream in zip(self._streams, streams, strict=False):
+                kept.append(stream)
+
+    def flush(self) -> None:
+        """Write every dirty line back, the innermost level first."""
+        self._caches.flush()
+
+    def stats(self) -> tuple[LevelStats, ...]:
+        """What each level counted so far."""
+        found = []
+        for level, counts, kept in zip(self.levels, self._caches.counts, self._streams, strict=True):
+            kinds = _tell_apart(kept, level.lines) if self._tell_apart else {}
+            found.append(LevelStats(level.name, *(int(count) for count in counts), **kinds))
+        return tuple(found)
+
+
+def simulate(
+    addresses: ArrayLike,
+    levels: Sequence[Level] | HasLevels,
+    *,
+    replacement: str | Sequence[str] = "LRU",
+    inclusion: str | Sequence[str] = "non-inclusive",
+    writes: ArrayLike | None = None,
+    flush: bool = False,
+    tell_apart: bool = False,
+) -> tuple[LevelStats, ...]:
+    """What each level counts on byte addresses in order, each access within one line of the first level.
+
+    addresses: integers [accesses] from 0. writes: whether each access stores, bool [accesses]; None: all read. flush:
+    write dirty lines back at the end, as Dinero IV does. The rest as for Hierarchy. No access: every count is 0.
+    Raises HotrowError for other addresses or levels.
+    """
+    caches = Hierarchy(_levels(levels), replacement=replacement, inclusion=inclusion, tell_apart=tell_apart)
+    caches.serve(_words(addresses, writes, caches.line_bytes))
+    if flush:
+        caches.flush()
+    return caches.stats()
+
+
+def simulate_trace(
+    trace: Trace | Iterable[Trace],
+    layout: Layout,
+    levels: Sequence[Level] | HasLevels,
+    *,
+    replacement: str | Sequence[str] = "LRU",
+    inclusion: str | Sequence[str] = "non-inclusive",
+    update_every: int | None = None,
+    flush: bool = False,
+    tell_apart: bool = False,
+) -> tuple[LevelStats, ...]:
+    """What each level counts on a trace's lookups, laid out in memory; the addresses are never in memory together.
+
+    trace: whole, or its parts in order. Order and updates as layout.line_words says, the rest as for simulate. A table
+    that nobody looks up takes room in the layout and no access.
+    """
+    caches = Hierarchy(_levels(levels), replacement=replacement, inclusion=inclusion, tell_apart=tell_apart)
+    for words in line_words(trace, layout, caches.line_bytes, update_every):
+        caches.serve(words)
+    if flush:
+        caches.flush()
+    return caches.stats()
+
+
+def _levels(given: Sequence[Level] | HasLevels) -> Sequence[Level]:
+    return given if isinstance(given, Sequence) else given.levels
+
+
+def _words(addresses: ArrayLike, writes: ArrayLike | None, line_bytes: int) -> NDArray[np.int64]:
+    bytes = np.asarray(addresses)
+    if bytes.ndim == 1 and bytes.size == 0:
+        bytes = bytes.astype(np.int64)  # numpy calls an empty list float64
+    if bytes.ndim != 1 or bytes.dtype.kind not in "iu":
+        raise HotrowError(
+            f"addresses are {bytes.dtype} with {bytes.ndim} dimensions; they must be integers in one dimension"
+        )
+    if bytes.dtype.kind == "i" and len(bytes) and bytes.min() < 0:
+        where = int(np.argmax(bytes < 0))
+        raise HotrowError(f"address {bytes[where]} at access {where}; addresses start at 0")
+    shift = line_bytes.bit_length() - 1
+    wide = bytes.astype(np.uint64 if bytes.dtype == np.uint64 else np.int64, copy=False)
+    words: NDArray[np.int64] = (wide >> shift).astype(np.int64, copy=False) << 1
+    if writes is None:
+        return words
+    stores = np.asarray(writes, np.bool_)
+    if stores.shape != bytes.shape:
+        raise HotrowError(f"writes has shape {stores.shape} for {len(bytes)} addresses; give one for each")
+    return words | stores
+
+
+def _codes(given: str | Sequence[str], count: int, known: dict[str, int], what: str) -> list[int]:
+    names = [given] * count if isinstance(given, str) else list(given)
+    if len(names) != count:
+        raise HotrowError(f"{len(names)} {what}s for {count} levels that need one; give one name, or one for each")
+    for name in [*names, *([given] if isinstance(given, str) else [])]:
+        if name not in known:
+            raise HotrowError(f"unknown {what} {name!r}; known are {', '.join(known)}")
+    return [known[name] for name in names]
+
+
+def _check_levels(levels: Sequence[Level], policies: Sequence[int]) -> None:
+    for inner, outer in pairwise(levels):
+        if inner.line_bytes > outer.line_bytes:
+            raise HotrowError(
+                f"{inner.name} has lines of {inner.line_bytes} bytes and {outer.name} below it of {outer.line_bytes}; "
+                "a line of a level must fit a line of the next"
+            )
+    for level, policy in zip(levels, policies, strict=True):
+        if policy == nested_caches.TREE_PLRU and (level.ways & (level.ways - 1) or level.ways > 64):
+            raise HotrowError(f"{level.name}: {level.ways} ways; tree-PLRU needs a power of two, at most 64")
+
+
+def _check_one_line_size(levels: Sequence[Level]) -> None:
+    if len({level.line_bytes for level in levels}) > 1:
+        sizes = ", ".join(f"{level.name} {level.line_bytes}" for level in levels)
+        raise HotrowError(f"line bytes differ ({sizes}); only non-inclusive levels with LRU or FIFO may differ")
+
+
+def _tell_apart(stream: Sequence[tuple[NDArray[np.int64], NDArray[np.bool_]]], lines: int) -> dict[str, int]:
+    """Compulsory, capacity and conflict misses of a level that holds `lines` lines."""
+    if not stream:
+        return {"compulsory": 0, "capacity": 0, "conflict": 0}
+    accessed, missed = (np.concatenate(parts) for parts in zip(*stream, strict=True))
+    distances = stack_distances(accessed)[missed]
+    compulsory = int(np.count_nonzero(distances < 0))
+    capacity = int(np.count_nonzero(distances >= lines))
+    conflict = len(distances) - compulsory - capacity
+    return {"compulsory": compulsory, "capacity": capacity, "conflict": conflict}
