@@ -102,23 +102,38 @@ def describe(
 @app.command()
 def cache(
     trace: Annotated[str, typer.Argument(metavar="TRACE", help="Trace file, or the name of a built-in profile.")],
-    capacity: Annotated[list[int] | None, typer.Option(help="Capacity in rows to report; may be repeated.")] = None,
+    capacity: Annotated[
+        list[int] | None, typer.Option(min=1, help="Capacity in rows; may be repeated. Eight sizes if left out.")
+    ] = None,
     row_bytes: Annotated[int, typer.Option(min=1, help="Bytes of one embedding row.")] = 256,
+    policies: Annotated[str, typer.Option(help="Policies by name with commas between; fast or all.")] = "fast",
+    levels: Annotated[
+        str, typer.Option(help="Processor caches, size/ways, innermost first; none to leave them out.")
+    ] = "32K/8,1M/16,32M/16",
+    out: Annotated[Path | None, typer.Option(help="Folder for figures (SVG and PNG).")] = None,
     format: FormatName = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """How much fast memory is enough? Exact LRU sizes for every table.
+    """How much fast memory is enough? LRU sizes, policies, processor caches, samples and batches.
 
-    Example: hotrow cache clicks.parquet --capacity 1000 --capacity 10000 --row-bytes 128
+    Example: hotrow cache clicks.parquet --capacity 1000 --capacity 10000 --row-bytes 128 --policies LRU,SIEVE,ARC
     """
-    from .experiments.cache_sizing import cache_sizing, grid
+    from . import progress
+    from .experiments import cache_study
 
-    sizes = cache_sizing(_load(trace, format), row_bytes, capacity or ())
+    request = cache_study.Request(row_bytes, tuple(capacity or ()), policies, levels)
+    with progress.bar("cache", "steps", cache_study.steps(request), quiet) as advance:
+        study = cache_study.cache_study(_load(trace, format), request, advance)
+    if out is not None:
+        _save_figures(cache_study.figures(study), out)
     if as_json:
-        _print_json([dataclasses.asdict(size) for size in sizes])
-    else:
-        _print_grid(grid(sizes))
+        _print_json(cache_study.plain(study))
+        return
+    for grid in cache_study.grids(study):
+        print(f"{grid.caption} ({grid.how})")
+        _print_grid(grid)
+        print()
 
 
 @app.command()
@@ -175,7 +190,7 @@ def profile(
     Example: hotrow profile --preset rm1 --trace meta-2021 --batch 64
     """
     from .experiments.bottlenecks import profile_forward_and_training
-    from .experiments.codesign import role_grid
+    from .experiments.operator_grids import role_grid
 
     loaded = _load(trace, format)
     config = _model(preset, loaded, scale)
@@ -212,7 +227,7 @@ def report(
     Example: hotrow report --trace clicks.parquet --preset criteo-kaggle --out report.html
     """
     from . import progress
-    from .experiments import codesign
+    from .experiments import codesign, codesign_page
     from .experiments import report as pages
 
     loaded = _load(trace, format)
@@ -220,7 +235,7 @@ def report(
     with progress.bar("report", "steps", codesign.STEPS, quiet) as advance:
         source, assumptions = _source(trace)
         result = codesign.codesign(loaded, Path(trace).name, source, assumptions, config, batch, seed, advance)
-    page = codesign.report(result, f"hotrow {__version__}: hotrow {shlex.join(sys.argv[1:])}")
+    page = codesign_page.report(result, f"hotrow {__version__}: hotrow {shlex.join(sys.argv[1:])}")
     pages.save(page, out)
     if as_json:
         _print_json(codesign.plain(result))

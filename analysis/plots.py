@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#666666")
 DASHES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+FEW_POINTS = 12  # points of a line are marked up to here
 BACKWARD = " backward"
 MAX_SERIES = 8  # more lines than this cannot be told apart
 
@@ -70,7 +72,9 @@ def _short(value: float, position: int = 0) -> str:
 
 def _lines(axes: Axes, series: Sequence[Series]) -> None:
     for k, (name, x, y) in enumerate(series[:MAX_SERIES]):
-        axes.plot(x, y, label=name, color=PALETTE[k % len(PALETTE)], linestyle=DASHES[k % len(DASHES)], linewidth=1.8)
+        colour, dash = PALETTE[k % len(PALETTE)], DASHES[k % len(DASHES)]
+        marker = MARKERS[k % len(MARKERS)] if len(x) <= FEW_POINTS else ""
+        axes.plot(x, y, label=name, color=colour, linestyle=dash, linewidth=1.8, marker=marker, markersize=4)
     if len(series) > 1:
         axes.legend(fontsize=8, title=None if len(series) <= MAX_SERIES else f"{MAX_SERIES} of {len(series)} tables")
 
@@ -90,22 +94,91 @@ def popularity(series: Sequence[Series]) -> Figure:
         return figure
 
 
-def miss_ratio(series: Sequence[Series]) -> Figure:
-    """LRU miss-ratio curves; x is the capacity in rows, y the miss ratio."""
+def miss_ratio(
+    series: Sequence[Series],
+    knee: tuple[float, float, float] | None = None,
+    marks: Sequence[tuple[str, float]] = (),
+    title: str = "LRU miss ratio",
+) -> Figure:
+    """Miss-ratio curves; x is the capacity in rows, y the miss ratio.
+
+    knee: capacity with the ends of its interval. marks: names and capacities in rows to draw as upright lines.
+    """
     with _look("miss-ratio"):
+        figure, axes = _axes()
+        _lines(axes, [(name, x, [100 * v for v in y]) for name, x, y in series])
+        _log_x(axes)
+        if knee is not None:
+            at, low, high = knee
+            axes.axvspan(low, high, color="#666666", alpha=0.2, linewidth=0)
+            axes.axvline(at, color="#666666", linewidth=1)
+            axes.annotate("knee", (at, 1), xycoords=("data", "axes fraction"), ha="right", va="top", fontsize=8)
+        for k, (name, capacity) in enumerate(marks):
+            axes.axvline(capacity, color="#666666", linewidth=1, linestyle=":")
+            place = (capacity, 0.02 + 0.07 * (k % 4))
+            axes.annotate(f" {name}", place, xycoords=("data", "axes fraction"), fontsize=7)
+        axes.set(ylim=(0, 102), xlabel="capacity, rows", ylabel="lookups that miss, %", title=title)
+        return figure
+
+
+def reuse_time(series: Sequence[Series]) -> Figure:
+    """Share of lookups whose row was asked for again within x lookups of its table; y is a fraction of 1."""
+    with _look("reuse-time"):
         figure, axes = _axes()
         _lines(axes, [(name, x, [100 * v for v in y]) for name, x, y in series])
         _log_x(axes)
         axes.set(
             ylim=(0, 102),
-            xlabel="capacity of an LRU cache, rows",
-            ylabel="lookups that miss, %",
-            title="LRU miss ratio",
+            xlabel="lookups since the row was last asked for",
+            ylabel="lookups within, %",
+            title="Reuse time",
         )
         return figure
 
 
-def stacked_shares(bars: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]], title: str) -> Figure:
+def drift(series: Sequence[tuple[str, Sequence[float], Sequence[float]]]) -> Figure:
+    """Share of lookups that a table's own hot set (solid) and its first one (dashed) takes, window by window."""
+    with _look("drift"):
+        figure, axes = _axes()
+        for k, (name, own, first) in enumerate(series[:MAX_SERIES]):
+            windows = range(1, len(own) + 1)
+            axes.plot(windows, [100 * v for v in own], color=PALETTE[k], label=name)
+            axes.plot(windows, [100 * v for v in first], color=PALETTE[k], linestyle="--")
+        axes.legend(fontsize=8, title="solid: own hot set, dashed: the first", title_fontsize=8)
+        axes.set(
+            ylim=(0, None),
+            xlabel="window (equal parts of the table's lookups)",
+            ylabel="lookups in the hot set, %",
+            title="Drift of the hot set",
+        )
+        return figure
+
+
+def heat_map(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]], title: str) -> Figure:
+    """Fractions of 1 as a map of tables by capacities; dark is much, every cell says its number."""
+    with _look("heat-map"):
+        figure, axes = _axes(height=1.6 + 0.28 * len(rows))
+        percent = [[100 * v for v in row] for row in values]
+        image = axes.imshow(percent, aspect="auto", cmap="cividis_r", vmin=0, vmax=100)
+        axes.set_xticks(range(len(columns)), columns)
+        axes.set_yticks(range(len(rows)), rows)
+        axes.grid(visible=False)
+        for y, row in enumerate(percent):
+            for x, value in enumerate(row):
+                axes.text(
+                    x, y, f"{value:.0f}", ha="center", va="center", fontsize=8, color="white" if value > 55 else "black"
+                )
+        figure.colorbar(image, label="hits, %")
+        axes.set(xlabel="capacity, rows", title=title)
+        return figure
+
+
+def stacked_shares(
+    bars: Sequence[str],
+    parts: Sequence[tuple[str, Sequence[float]]],
+    title: str,
+    label: str = "share of the step's time, %",
+) -> Figure:
     """Horizontal bars split into parts; every part has one fraction of 1 per bar.
 
     "X" and "X backward" share a colour, the backward one is hatched.
@@ -124,7 +197,7 @@ def stacked_shares(bars: Sequence[str], parts: Sequence[tuple[str, Sequence[floa
                 number.set(fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1})
             left = [a + b for a, b in zip(left, widths, strict=True)]
         axes.invert_yaxis()
-        axes.set(xlabel="share of the step's time, %", xlim=(0, 100), title=title)
+        axes.set(xlabel=label, xlim=(0, 100), title=title)
         axes.grid(axis="y", visible=False)
         figure.legend(loc="outside lower center", ncols=3, fontsize=8)
         return figure

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..analysis.miss_ratio import MissRatioCurve, lru_curve
-from ..tracegen.trace import Trace
+from ..analysis import plots
+from ..analysis.knee import Knee
+from ..analysis.miss_ratio import MissRatioCurve
 from .grid import Grid
+from .lru_curves import LruCurves
+from .traffic import log_spaced
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAP_ROWS = 40  # tables in the map, those with most lookups
 GOALS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -20,7 +28,7 @@ class CacheSizing:
 
     reachable: hit ratio of a cache that holds every row, below 1 by the first accesses. needed: for each goal the
     fewest rows that reach this fraction of the reachable hits, and their bytes. asked: capacities that were asked
-    for, in rows, and their hit ratios.
+    for, in rows, and their hit ratios. knee: of the table's curve, None where no row is looked up twice.
     """
 
     table: str
@@ -30,14 +38,20 @@ class CacheSizing:
     reachable: float
     needed: tuple[tuple[float, int, int], ...]
     asked: tuple[tuple[int, float], ...]
+    knee: Knee | None
 
 
-def cache_sizing(trace: Trace, row_bytes: int, capacities: Sequence[int] = ()) -> tuple[CacheSizing, ...]:
-    """Exact LRU sizes of every table, a cache of its own for each, cold start; row_bytes sizes the answer."""
-    return tuple(_sizing(table.name, lru_curve(table.indices), row_bytes, capacities) for table in trace.tables)
+def cache_sizing(curves: LruCurves, row_bytes: int, capacities: Sequence[int] = ()) -> tuple[CacheSizing, ...]:
+    """Exact LRU sizes of every table, a cache of its own for each; row_bytes turns rows into bytes."""
+    return tuple(
+        _sizing(name, curve, knee, row_bytes, capacities)
+        for name, curve, knee in zip(curves.names, curves.tables, curves.knees, strict=True)
+    )
 
 
-def _sizing(name: str, curve: MissRatioCurve, row_bytes: int, capacities: Sequence[int]) -> CacheSizing:
+def _sizing(
+    name: str, curve: MissRatioCurve, knee: Knee | None, row_bytes: int, capacities: Sequence[int]
+) -> CacheSizing:
     needed = tuple((goal, rows, rows * row_bytes) for goal in GOALS for rows in (rows_for(curve, goal),))
     ratios = curve.hits(np.array(capacities, np.int64)) / max(curve.accesses, 1)
     return CacheSizing(
@@ -48,6 +62,7 @@ def _sizing(name: str, curve: MissRatioCurve, row_bytes: int, capacities: Sequen
         reachable=1 - curve.distinct / curve.accesses if curve.accesses else 0.0,
         needed=needed,
         asked=tuple(zip(map(int, capacities), map(float, ratios), strict=True)),
+        knee=knee,
     )
 
 
@@ -63,7 +78,7 @@ def grid(sizes: Sequence[CacheSizing]) -> Grid:
     """One row per table; sizes as rows (bytes)."""
     goals = [f"{goal:.0%} of it" for goal in GOALS]
     asked = [f"hits at {capacity:,}" for capacity, _ in sizes[0].asked]
-    heads = ("table", "lookups", "touched", "reachable", *goals, *asked)
+    heads = ("table", "lookups", "touched", "reachable", *goals, "knee (90 % interval)", *asked)
     rows = tuple(
         (
             s.table,
@@ -71,12 +86,36 @@ def grid(sizes: Sequence[CacheSizing]) -> Grid:
             f"{s.touched_rows:,}",
             f"{s.reachable:.2%}",
             *(f"{rows:,} ({binary(size)})" for _, rows, size in s.needed),
+            _knee(s.knee),
             *(f"{ratio:.2%}" for _, ratio in s.asked),
         )
         for s in sizes
     )
     caption = "LRU cache of its own for every table, cold start: rows (bytes) for a share of the reachable hits"
     return Grid(caption, heads, rows, "measured")
+
+
+def figures(curves: LruCurves, marks: Sequence[tuple[str, int]] = ()) -> dict[str, Figure]:
+    """LRU curve of one cache for all tables with its knee, and a map of every table's hits over capacities.
+
+    marks: names and capacities in rows to draw into the curve.
+    """
+    points = log_spaced(curves.shared.distinct)
+    whole = ("one cache for all tables", points.tolist(), curves.shared.miss_ratio(points).tolist())
+    knee = curves.shared_knee
+    busiest = sorted(range(len(curves.names)), key=lambda k: -curves.tables[k].accesses)[:MAP_ROWS]
+    sizes = [10**k for k in range(len(str(max(curve.distinct for curve in curves.tables))))]
+    hits = [[int(curves.tables[k].hits(s)) / max(curves.tables[k].accesses, 1) for s in sizes] for k in busiest]
+    return {
+        "lru-shared": plots.miss_ratio([whole], None if knee is None else (knee.capacity, knee.low, knee.high), marks),
+        "lru-tables": plots.heat_map(
+            [curves.names[k] for k in busiest], [f"{s:,}" for s in sizes], hits, "LRU hits by table, a cache for each"
+        ),
+    }
+
+
+def _knee(knee: Knee | None) -> str:
+    return "–" if knee is None else f"{knee.capacity:,} ({knee.low:,} … {knee.high:,})"
 
 
 def binary(size: float) -> str:

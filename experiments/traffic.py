@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,9 +74,13 @@ class Traffic:
         )
 
 
-def describe(trace: Trace, name: str = "trace") -> Traffic:
-    """Exact facts about a trace; its LRU curves are exact too (one cache per table, cold start)."""
-    tables = tuple(describe_table(table) for table in trace.tables)
+def describe(trace: Trace, name: str = "trace", curves: Sequence[MissRatioCurve] | None = None) -> Traffic:
+    """Exact facts about a trace; its LRU curves are exact too (one cache per table, cold start).
+
+    curves: of every table, where they are known already.
+    """
+    known = [lru_curve(table.indices) for table in trace.tables] if curves is None else curves
+    tables = tuple(_table(table, curve) for table, curve in zip(trace.tables, known, strict=True))
     return Traffic(
         name=name,
         samples=trace.samples,
@@ -86,7 +91,7 @@ def describe(trace: Trace, name: str = "trace") -> Traffic:
     )
 
 
-def describe_table(table: TableLookups) -> TableTraffic:
+def _table(table: TableLookups, curve: MissRatioCurve) -> TableTraffic:
     """Exact facts about one table; a table that nobody looked up has zeros and empty curves."""
     counts = row_counts(table.indices)
     sizes = table.bag_sizes()
@@ -105,7 +110,7 @@ def describe_table(table: TableLookups) -> TableTraffic:
         popularity_rows=tuple((ranks / max(len(counts), 1)).tolist()),
         popularity_share=_shares(counts, ranks),
         lru_capacities=tuple(ranks.tolist()),
-        lru_miss_ratio=_miss_ratio(lru_curve(table.indices), ranks),
+        lru_miss_ratio=_miss_ratio(curve, ranks),
     )
 
 

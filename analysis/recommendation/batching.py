@@ -1,11 +1,14 @@
 """Batching: rows that a batch asks for more than once, and the bytes that fetching each row once saves."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ... import HotrowError
+from ...jit import kernel
 from ...tracegen.trace import TableLookups
+from ..dense_ids import dense_ids
 
 
 @dataclass(frozen=True)
@@ -40,21 +43,28 @@ def batch_reuse(table: TableLookups, batch: int, row_bytes: int) -> BatchReuse:
         raise HotrowError(f"batches of {batch} samples; choose 1 to {table.samples}, the samples of the trace")
     in_batch = batches * batch
     end = in_batch if table.offsets is None else int(table.offsets[in_batch])
-    sample = _samples(table)[:end]
-    lookups, distinct = end / batches, _distinct_pairs(sample // batch, table.indices[:end]) / batches
-    duplicates = 1 - _distinct_pairs(_samples(table), table.indices) / table.accesses if table.accesses else 0.0
+    numbers, rows = dense_ids(table.indices)
+    offsets = np.arange(table.samples + 1) if table.offsets is None else table.offsets
+    again, in_bags = _repeats(numbers, rows, offsets, batch)
+    lookups = end / batches
+    distinct = (end - again) / batches
+    duplicates = in_bags / table.accesses if table.accesses else 0.0
     return BatchReuse(table.name, batch, batches, lookups, distinct, duplicates, (lookups - distinct) * row_bytes)
 
 
-def _samples(table: TableLookups) -> np.ndarray:
-    """The sample of every lookup."""
-    return np.repeat(np.arange(table.samples), table.bag_sizes())
-
-
-def _distinct_pairs(group: np.ndarray, row: np.ndarray) -> int:
-    """How many different (group, row) there are; groups do not fall."""
-    if not len(row):
-        return 0
-    order = np.lexsort((row, group))
-    group, row = group[order], row[order]
-    return 1 + int(np.count_nonzero((group[1:] != group[:-1]) | (row[1:] != row[:-1])))
+@kernel
+def _repeats(numbers: Any, rows: int, offsets: Any, batch: int) -> tuple[int, int]:
+    """Lookups whose row stood earlier in the same whole batch, and those whose row stood earlier in the same bag."""
+    last_batch = np.full(rows, -1, np.int64)
+    last_bag = np.full(rows, -1, np.int64)
+    whole = (len(offsets) - 1) // batch
+    again, in_bags = 0, 0
+    for sample in range(len(offsets) - 1):
+        group = sample // batch
+        for k in range(offsets[sample], offsets[sample + 1]):
+            row = numbers[k]
+            in_bags += last_bag[row] == sample
+            last_bag[row] = sample
+            again += group < whole and last_batch[row] == group
+            last_batch[row] = group
+    return again, in_bags

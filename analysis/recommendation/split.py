@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import HotrowError
-from ...tracegen.trace import Trace
-from ..miss_ratio import MissRatioCurve, lru_curve
-from .interleave import interleaved
+from ..miss_ratio import MissRatioCurve
 
 
 @dataclass(frozen=True)
@@ -59,22 +57,23 @@ def even(curves: Sequence[MissRatioCurve], row_bytes: Sequence[int], capacity: i
     return tuple(rows)
 
 
-def splits(trace: Trace, row_bytes: int, capacity: int) -> tuple[Split, ...]:
-    """Greedy, even and one shared LRU cache at `capacity` bytes; every table's rows have `row_bytes` bytes.
+def splits(
+    curves: Sequence[MissRatioCurve], shared: MissRatioCurve, row_bytes: int, capacity: int
+) -> tuple[Split, ...]:
+    """By gain, even and one shared LRU cache at `capacity` bytes; every table's rows have `row_bytes` bytes.
 
-    Raises HotrowError for a capacity below one row.
+    curves: of each table; shared: of all lookups in one cache, capacity in rows. Raises HotrowError for a capacity
+    below one row.
     """
     if capacity < row_bytes:
         raise HotrowError(f"a capacity of {capacity} bytes; it must hold at least one row of {row_bytes} bytes")
-    curves = [lru_curve(table.indices) for table in trace.tables]
     sizes = [row_bytes] * len(curves)
-    total = max(trace.accesses, 1)
+    total = max(shared.accesses, 1)
     made = []
     for how, choose in (("by gain", greedy), ("even", even)):
         rows = choose(curves, sizes, capacity)
         hits = sum(int(curve.hits(n)) for curve, n in zip(curves, rows, strict=True))
         made.append(Split(how, rows, hits / total))
-    shared = lru_curve(interleaved(trace))
     return (*made, Split("shared", None, int(shared.hits(capacity // row_bytes)) / total))
 
 

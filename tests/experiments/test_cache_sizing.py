@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hotrow import HotrowError
 from hotrow.analysis.miss_ratio import lru_curve
 from hotrow.experiments.cache_sizing import GOALS, binary, cache_sizing, grid, rows_for
+from hotrow.experiments.lru_curves import lru_curves
 from hotrow.tracegen.trace import TableLookups, Trace
 
 
@@ -37,7 +38,7 @@ def test_rows_for_is_the_smallest_cache_that_reaches_the_goal(ids: list[int], go
 
 def test_asked_capacities_and_bytes() -> None:
     ids = [0, 1, 0, 1, 2, 0]
-    (size,) = cache_sizing(Trace.from_ids(ids), row_bytes=64, capacities=(1, 2, 100))
+    (size,) = cache_sizing(lru_curves(Trace.from_ids(ids)), row_bytes=64, capacities=(1, 2, 100))
     assert size.asked == tuple((c, pytest.approx(lru_hits(ids, c) / 6)) for c in (1, 2, 100))
     assert size.reachable == pytest.approx(0.5)
     assert all(bytes_ == 64 * rows for _, rows, bytes_ in size.needed)
@@ -45,7 +46,7 @@ def test_asked_capacities_and_bytes() -> None:
 
 def test_a_table_without_lookups_needs_no_cache() -> None:
     empty = TableLookups("cold", 3, np.zeros(0, np.int64), np.zeros(2, np.int64))
-    (size,) = cache_sizing(Trace((empty,)), row_bytes=4, capacities=(5,))
+    (size,) = cache_sizing(lru_curves(Trace((empty,))), row_bytes=4, capacities=(5,))
     assert [rows for _, rows, _ in size.needed] == [0] * len(GOALS)
     assert size.asked == ((5, 0.0),)
     assert size.reachable == 0.0
@@ -53,11 +54,11 @@ def test_a_table_without_lookups_needs_no_cache() -> None:
 
 def test_a_negative_capacity_is_refused() -> None:
     with pytest.raises(HotrowError, match="capacity -1"):
-        cache_sizing(Trace.from_ids([1]), 4, (-1,))
+        cache_sizing(lru_curves(Trace.from_ids([1])), 4, (-1,))
 
 
 def test_grid_has_a_row_for_every_table() -> None:
-    made = grid(cache_sizing(Trace.from_ids([1, 1]), 4, (1, 2)))
+    made = grid(cache_sizing(lru_curves(Trace.from_ids([1, 1])), 4, (1, 2)))
     assert made.heads[-2:] == ("hits at 1", "hits at 2")
     assert made.rows[0][-2:] == ("50.00%", "50.00%")
 

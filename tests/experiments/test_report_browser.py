@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hotrow.experiments import codesign
+from hotrow.experiments import codesign, codesign_page
 from hotrow.experiments import report as pages
 from hotrow.models.config import for_trace, load_preset
 from hotrow.tracegen.trace import TableLookups, Trace
@@ -30,7 +30,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = for_trace(load_preset("criteo-kaggle"), trace)
     result = codesign.codesign(trace, EVIL, "Made for a test.", ("nothing",), config, 32)
     path = tmp_path_factory.mktemp("report") / "report.html"
-    pages.save(codesign.report(result, "a test"), path)
+    pages.save(codesign_page.report(result, "a test"), path)
     return path
 
 
@@ -58,7 +58,7 @@ def opened(browser: Any, written: Path) -> Iterator[tuple[Any, list[str], list[s
 
 
 def test_opens_without_errors_and_without_network(opened: Any) -> None:
-    page, errors, requests = opened
+    _, errors, requests = opened
     assert errors == []
     assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
 
@@ -97,7 +97,9 @@ def test_nothing_is_wider_than_the_window(opened: Any, width: int) -> None:
 
 def test_dark_mode_turns_the_page_dark(opened: Any) -> None:
     page, _, _ = opened
-    brightness = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)"
+    brightness = (
+        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)"
+    )
     page.emulate_media(color_scheme="light")
     light = page.evaluate(brightness)
     page.emulate_media(color_scheme="dark")

@@ -164,7 +164,8 @@ def test_hull_of_a_loop_is_one_step() -> None:
 @few
 @given(traces(), st.integers(1, 12))
 def test_splits_by_running_every_cache(trace: Trace, capacity: int) -> None:
-    for split in splits(trace, 10, 10 * capacity):
+    curves = [lru_curve(table.indices) for table in trace.tables]
+    for split in splits(curves, lru_curve(interleaved(trace)), 10, 10 * capacity):
         caches = [Lru(n) for n in split.rows] if split.rows else [Lru(capacity)] * len(trace.tables)
         hits = 0
         for s in range(trace.samples):
@@ -175,4 +176,4 @@ def test_splits_by_running_every_cache(trace: Trace, capacity: int) -> None:
 
 def test_a_capacity_below_one_row_is_refused() -> None:
     with pytest.raises(HotrowError, match="at least one row of 10 bytes"):
-        splits(Trace.from_ids([1]), 10, 9)
+        splits([lru_curve([1])], lru_curve([1]), 10, 9)
