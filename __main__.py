@@ -32,6 +32,7 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no notes.")]
 DEFAULT_TRACE = "meta-2021"
+UNIFORM_BATCHES = 16  # of uniform ids, gone through in turn
 Preset = Annotated[
     str | None, typer.Option(help="Model whose MLPs are put on the trace; rm1 for bags, criteo-kaggle for one-hot.")
 ]
@@ -174,7 +175,10 @@ def generate(
 
 @app.command()
 def profile(
-    trace: Annotated[str, typer.Option(help="Trace file, or the name of a built-in profile.")] = DEFAULT_TRACE,
+    trace: Annotated[
+        str | None,
+        typer.Option(help="Trace file, or a built-in profile; ids uniform over the preset's rows if left out."),
+    ] = None,
     preset: Preset = None,
     scale: Scale = 1.0,
     batch: Batch = 256,
@@ -187,13 +191,18 @@ def profile(
 ) -> None:
     """Where does the time go? Parts of a forward and a training step of a model on a trace.
 
-    Example: hotrow profile --preset rm1 --trace meta-2021 --batch 64
+    Example: hotrow profile --preset rm2 --scale 0.1 --trace meta-2021 --batch 64
     """
     from .experiments.bottlenecks import profile_forward_and_training
     from .experiments.operator_grids import role_grid
 
-    loaded = _load(trace, format)
-    config = _model(preset, loaded, scale)
+    if trace is None and preset is not None:
+        loaded, config = _uniform(preset, scale, batch, seed)
+        if not quiet:
+            print("note: no trace given, so ids are uniform over the preset's rows", file=sys.stderr)
+    else:
+        loaded = _load(trace or DEFAULT_TRACE, format)
+        config = _model(preset, loaded, scale)
     profiles = profile_forward_and_training(config, loaded, batch, seed, threads, chrome_traces=chrome)
     if as_json:
         from msgspec import to_builtins
@@ -277,6 +286,15 @@ def _model(preset: str | None, trace: Trace, scale: float) -> ModelConfig:
 
     bags = any(table.offsets is not None for table in trace.tables)
     return for_trace(load_preset(preset or ("rm1" if bags else "criteo-kaggle")), trace).scaled(scale)
+
+
+def _uniform(preset: str, scale: float, batch: int, seed: int) -> tuple[Trace, ModelConfig]:
+    """The preset with tables of its own, and UNIFORM_BATCHES batches of ids drawn uniformly from their rows."""
+    from .models.config import load_preset
+    from .models.inputs import uniform_trace
+
+    config = load_preset(preset).scaled(scale)
+    return uniform_trace(config, UNIFORM_BATCHES * batch, seed), config
 
 
 def _source(trace: str) -> tuple[str, tuple[str, ...]]:
