@@ -13,13 +13,17 @@ from ..atomic import replacing
 from .formats.format import Format
 from .trace import PER_SAMPLE, SampleError, Trace, check_same_form, concatenate
 
+# Modules of the folder formats, each with a FORMAT; the first that recognises a file reads it.
 FORMATS = (
     "parquet",
     "npz",
+    "criteo_npz",
+    "mlperf_multi_hot",
+    "mlperf_binary",
+    "meta_pt",
     "criteo",
     "benchmark_trace",
-    "meta_pt",
-)  # modules of the folder formats, each with a FORMAT
+)
 CHUNK_SAMPLES = 65_536
 
 

@@ -63,14 +63,12 @@ class TableLookups:
     def _check_range(self, indices: NDArray[Any]) -> None:
         if not len(indices):
             return
-        for position, rule in (
-            (int(np.argmin(indices)), "row ids start at 0"),
-            (int(np.argmax(indices)), f"the table declares {self.rows} rows (0 to {self.rows - 1})"),
-        ):
-            if not 0 <= int(indices[position]) < self.rows:
-                raise SampleError(
-                    f"table {self.name!r}", self.sample_of(position), f"index {indices[position]}; {rule}"
-                )
+        where, lowest, largest = f"table {self.name!r}", int(np.argmin(indices)), int(np.argmax(indices))
+        if indices[lowest] < 0:
+            raise SampleError(where, self.sample_of(lowest), f"index {indices[lowest]}; row ids start at 0")
+        if int(indices[largest]) >= self.rows:
+            rule = f"the table declares {self.rows} rows" + (f" (0 to {self.rows - 1})" if self.rows else "")
+            raise SampleError(where, self.sample_of(largest), f"index {indices[largest]}; {rule}")
 
     @property
     def accesses(self) -> int:

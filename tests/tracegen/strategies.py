@@ -43,6 +43,17 @@ def renamed(trace: Trace, ones_are_one_hot: bool = False) -> Trace:
 
 
 @st.composite
+def criteo_traces(draw: st.DrawFn, rows: int, largest_count: int) -> Trace:
+    """What Criteo's forms hold to the bit: 26 tables of `rows` rows, 13 logarithms of counts, whole labels."""
+    n = draw(st.integers(1, 10))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    tables = tuple(TableLookups(f"C{k + 1}", rows, rng.integers(0, rows, n)) for k in range(26))
+    top = draw(st.sampled_from([2, 10**6, largest_count]))
+    dense = np.log1p(rng.integers(0, top, (n, 13)).astype(float)).astype(np.float32)
+    return Trace(tables, dense=dense, label=rng.integers(0, 2, n))
+
+
+@st.composite
 def traces(
     draw: st.DrawFn,
     bags: bool | None = None,

@@ -87,10 +87,10 @@ def test_options_are_checked_by_name(tmp_path: Path) -> None:
 def test_missing_and_empty_files_are_named(tmp_path: Path, name: str) -> None:
     suffix = files.formats()[name].suffixes[0]
     path = tmp_path / f"trace{suffix}"
-    with pytest.raises(HotrowError, match=r"trace\..*: no such file"):
+    with pytest.raises(HotrowError, match=r"trace.*: no such file"):
         files.read(path)
     path.touch()
-    with pytest.raises(HotrowError, match=r"trace\..*: the file is empty"):
+    with pytest.raises(HotrowError, match=r"trace.*: the file is empty"):
         files.read(path)
 
 
@@ -102,7 +102,7 @@ def test_garbage_is_one_clear_line(tmp_path: Path, name: str, seed: int) -> None
         pytest.skip(f"{name} is only written")
     path = tmp_path / f"trace{chosen.suffixes[0]}"
     path.write_bytes(np.random.default_rng(seed).bytes(1001))  # no multiple of any record
-    with pytest.raises(HotrowError, match=r"trace\.") as raised:
+    with pytest.raises(HotrowError, match="trace") as raised:
         list(files.scan(path, format=name))
     assert "\n" not in str(raised.value)
 

@@ -81,6 +81,8 @@ BROKEN: dict[str, tuple[Any, str]] = {
         lambda: Trace.from_ids([0, 9, 8], rows=9),
         r"sample 1: index 9; the table declares 9 rows \(0 to 8\)",
     ),
+    "every index beyond": (lambda: Trace.from_ids([5, 4], rows=2), r"sample 0: index 5; the table declares 2 rows"),
+    "no rows": (lambda: Trace.from_ids([0], rows=0), r"index 0; the table declares 0 rows$"),
     "index beyond in a bag": (lambda: Trace.from_ids([0, 9], rows=9, offsets=[0, 0, 0, 2]), "sample 2: index 9"),
     "index of 2^63": (lambda: Trace.from_ids(np.array([2**63], np.uint64), rows=2**63), "index 9223372036854775808"),
     "rows negative": (lambda: Trace.from_ids([], rows=-1), "-1 declared rows"),

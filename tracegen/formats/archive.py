@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
 
 import numpy as np
@@ -24,23 +24,39 @@ COMPRESSION_LEVEL = 1  # integers gain little from more, and it takes three time
 
 @dataclass
 class Column:
-    """One array of an archive, read front to back; shape and dtype are its header's."""
+    """One array of an archive, read front to back; shape and dtype are its header's.
+
+    by_columns: the stream holds a matrix column by column (Fortran order) and can be sought.
+    """
 
     name: str
     stream: IO[bytes]
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
+    by_columns: bool = False
+    taken: int = 0
 
     def take(self, count: int) -> NDArray[Any]:
         """The next `count` entries along the first axis; HotrowError where the array ends before."""
         values = np.empty((count, *self.shape[1:]), self.dtype)
+        if self.by_columns:
+            part = np.empty((self.shape[1], count), self.dtype)
+            for column, row in enumerate(part):
+                self.stream.seek((column * self.shape[0] + self.taken) * self.dtype.itemsize)
+                self._fill(row)
+            values[:] = part.T
+        else:
+            self._fill(values)
+        self.taken += count
+        return values
+
+    def _fill(self, values: NDArray[Any]) -> None:
         target = memoryview(values.reshape(-1).view(np.uint8).data) if values.nbytes else memoryview(b"")
         while len(target):
             got = self.stream.readinto(target)  # type: ignore[attr-defined]
             if not got:
                 raise HotrowError(f"array {self.name!r} is cut off; make or copy the file again")
             target = target[got:]
-        return values
 
     def must_be_integers(self, dimensions: int) -> None:
         """Raise HotrowError unless this is an array of integers with so many dimensions."""
@@ -61,6 +77,8 @@ def names(path: Path) -> list[str]:
 @contextmanager
 def columns(path: Path, wanted: Callable[[str], bool]) -> Iterator[dict[str, Column]]:
     """The wanted arrays by name, opened for reading; nothing is unpickled.
+
+    A matrix in Fortran order is first copied into the folder for temporary files (TMPDIR).
 
     Raises HotrowError where the archive is cut off or damaged or a header promises more than there is.
     """
@@ -91,13 +109,18 @@ def _open(stack: ExitStack, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
     shape, fortran, dtype = read_header(stream)
     if dtype.hasobject:
         raise HotrowError(f"array {name!r} holds pickled objects; they are not loaded, store plain numbers")
-    if fortran and len(shape) > 1:
-        raise HotrowError(f"array {name!r} is stored column by column; store it in C order")
     if min(shape, default=0) < 0 or int(np.prod(shape, dtype=object)) * dtype.itemsize > info.file_size:
         raise HotrowError(
             f"array {name!r} promises shape {shape} but holds {info.file_size} bytes; the file is damaged"
         )
-    return Column(name, stream, dtype, shape)
+    by_columns = fortran and len(shape) > 1
+    if by_columns and len(shape) > 2:
+        raise HotrowError(f"array {name!r} has {len(shape)} dimensions in Fortran order; store it in C order")
+    if by_columns:
+        whole = stack.enter_context(TemporaryFile())  # noqa: SIM115
+        shutil.copyfileobj(stream, whole, COPY_BYTES)
+        stream = whole
+    return Column(name, stream, dtype, shape, by_columns)
 
 
 class Spool:
@@ -110,7 +133,9 @@ class Spool:
 
     def append(self, name: str, values: NDArray[Any]) -> None:
         """Put `values` at the end of the array `name`, along its first axis."""
-        dtype, _ = self._kinds.setdefault(name, (values.dtype, values.shape[1:]))
+        if not self.lengths.get(name):  # an empty part may not know its width yet
+            self._kinds[name] = (values.dtype, values.shape[1:])
+        dtype, _ = self._kinds[name]
         with self.file(name).open("ab") as file:
             np.ascontiguousarray(values, dtype).tofile(file)
         self.lengths[name] = self.lengths.get(name, 0) + len(values)

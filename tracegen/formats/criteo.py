@@ -13,23 +13,20 @@ about 10^6 share a float32 logarithm with their neighbours: reading a file and w
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ... import HotrowError
-from ..trace import MAX_ROWS, SampleError, TableLookups, Trace
+from ..trace import MAX_ROWS, TableLookups, Trace
 from ..vocabulary import Vocabulary
 from . import criteo_lines as lines
-from .flat import fixed_bags, must_fit
+from .criteo_columns import NAMES, TEXT, columns_of
 from .format import Format, Holds
 from .streams import COMPRESSIONS, first_bytes, line_blocks, writing
 
-LOGARITHMS = 4096  # 16 KB: stays in the first-level cache
 PART_SAMPLES = 32_768
 WRITE_LINES = 8192
-NAMES = tuple(f"C{k + 1}" for k in range(lines.TABLES))
 
 
 class _Ids:
@@ -62,7 +59,7 @@ def scan(path: Path, *, samples: int, max_ind_range: int = 0) -> Iterator[Trace]
     room = min(samples, PART_SAMPLES)
     labels, dense = np.empty(room, np.float32), np.empty((room, lines.DENSE), np.float32)
     keys = np.empty((lines.TABLES, room), np.uint32)
-    logs, nibbles = lines.logarithms(LOGARITHMS), lines.nibble_values()
+    logs, nibbles = lines.logarithms(lines.LOGARITHMS), lines.nibble_values()
     done = filled = 0
 
     def part() -> Trace:
@@ -102,47 +99,18 @@ def _explained(line: bytes, code: int, field: int) -> str:
 
 
 def write(parts: Iterable[Trace], path: Path, *, lossy: bool = False) -> None:
-    """Write the parts as lines; tables and dense columns that the trace lacks stay empty.
+    """Write the parts as lines; tables and dense columns that the trace lacks stay empty, as do empty bags.
 
-    Raises HotrowError for more than 26 tables or 13 dense columns, a label that is no integer and a dense value that
-    is no logarithm of a count (with `lossy`, these are cut or rounded), and for an id of more than 8 digits.
+    Raises HotrowError as columns_of, for an id of more than 8 digits too.
     """
     out = np.empty(WRITE_LINES * lines.LINE_ROOM, np.uint8)
     with writing(path) as stream:
         for part in parts:
-            columns = _columns(part, lossy)
+            columns = columns_of(part, lossy, TEXT, empty=-1)
             for start in range(0, part.samples, WRITE_LINES):
-                labels, dense, ids = (column[..., start : start + WRITE_LINES] for column in columns)
-                used = lines.encode(out, labels, dense.T, ids)
+                some = slice(start, start + WRITE_LINES)
+                used = lines.encode(out, columns.labels[some], columns.counts[some], columns.ids[:, some])
                 stream.write(out[:used].data)
-
-
-def _columns(part: Trace, lossy: bool) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Labels int64 [n] or [0], counts int64 [up to 13, n], ids int64 [up to 26, n]."""
-    remedy = "write .parquet, or allow the loss with --lossy"
-    if len(part.tables) > lines.TABLES and not lossy:
-        raise HotrowError(f"{len(part.tables)} tables; a Criteo line holds {lines.TABLES}: {remedy}")
-    ids = np.empty((min(len(part.tables), lines.TABLES), part.samples), np.int64)
-    for row, table in zip(ids, part.tables, strict=False):
-        row[:] = fixed_bags(table, 1, empty=-1)[:, 0]
-        must_fit(table.name, row, 16**lines.HEX_DIGITS, f"has more than {lines.HEX_DIGITS} hexadecimal digits")
-    labels = np.empty(0, np.int64)
-    if part.label is not None:
-        labels = np.rint(np.clip(part.label, -lines.MAX_LABEL, lines.MAX_LABEL)).astype(np.int64)
-    if part.label is not None and not lossy:
-        wrong = np.flatnonzero(labels != part.label)
-        if len(wrong):
-            s = int(wrong[0])
-            raise SampleError("label", s, f"{part.label[s]} is not a small integer; {remedy}")
-    dense = np.empty((part.samples, 0), np.float32) if part.dense is None else part.dense
-    if dense.shape[1] > lines.DENSE and not lossy:
-        raise HotrowError(f"{dense.shape[1]} dense features; a Criteo line holds {lines.DENSE}: {remedy}")
-    dense = np.ascontiguousarray(dense[:, : lines.DENSE])
-    counts = np.empty(dense.shape, np.int64)
-    wrong_sample = lines.counts_of(dense, counts)
-    if wrong_sample >= 0 and not lossy:
-        raise SampleError("dense", wrong_sample, f"a value is not log(x + 1) of a whole number x; {remedy}")
-    return labels, counts.T, ids
 
 
 def _sniff(path: Path, head: bytes) -> bool:

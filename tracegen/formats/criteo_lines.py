@@ -18,6 +18,7 @@ FIELDS = 1 + DENSE + TABLES
 DIGITS = 18  # decimal digits that surely fit an int64
 MAX_COUNT = 10**DIGITS - 1
 HEX_DIGITS = 8
+LOGARITHMS = 4096  # looked up: 16 KB stay in the first-level cache
 MAX_LABEL = 2**24  # float32 holds every integer up to here
 LINE_ROOM = (1 + DENSE) * 21 + TABLES * (HEX_DIGITS + 1)  # bytes of the longest line written
 
@@ -41,17 +42,26 @@ def logarithms(count: int) -> NDArray[np.float32]:
 
 
 @kernel
-def counts_of(dense: Any, counts: Any) -> int:
+def features_of(counts: Any, logs: Any, dense: Any) -> None:
+    """Write the dense features of `counts` [n, k] to `dense`; logs are logarithms(…)."""
+    for sample in range(counts.shape[0]):
+        for column in range(counts.shape[1]):
+            count = counts[sample, column]
+            dense[sample, column] = logs[count] if 0 <= count < len(logs) else dense_of(count)
+
+
+@kernel
+def counts_of(dense: Any, counts: Any, limit: int) -> int:
     """Write the counts that `dense` [n, k] comes from to `counts`; return the first sample with none, or −1.
 
-    Where there is none, the nearest one is written.
+    Where there is none up to `limit`, the nearest one is written.
     """
     first = -1
     for sample in range(dense.shape[0]):
         for column in range(dense.shape[1]):
             value = dense[sample, column]
             nearest = math.expm1(min(max(float(value), 0.0), 50.0))
-            count = np.int64(round(nearest)) if nearest < MAX_COUNT else np.int64(MAX_COUNT)
+            count = np.int64(round(nearest)) if nearest < limit else np.int64(limit)
             counts[sample, column] = count
             if first < 0 and np.float32(dense_of(count)) != value:
                 first = sample

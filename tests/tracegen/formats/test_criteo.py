@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotrow import HotrowError
+from hotrow.tests.tracegen.strategies import criteo_traces
 from hotrow.tracegen import files
 from hotrow.tracegen.trace import TableLookups, Trace
 
@@ -64,19 +65,8 @@ def test_folds_ids(tmp_path_factory: pytest.TempPathFactory, log: list[Row], lim
         assert table.rows == limit
 
 
-@st.composite
-def traces(draw: st.DrawFn) -> Trace:
-    """What a Criteo file holds to the bit: 26 tables, 13 logarithms of counts, whole labels."""
-    n = draw(st.integers(1, 10))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    tables = tuple(TableLookups(f"C{k + 1}", KEEP, rng.integers(0, KEEP, n)) for k in range(26))
-    top = draw(st.sampled_from([2, 10**6, 10**17]))
-    dense = np.log1p(rng.integers(0, top, (n, 13)).astype(float)).astype(np.float32)
-    return Trace(tables, dense=dense, label=rng.integers(0, 2, n))
-
-
 @settings(max_examples=20, deadline=None)
-@given(traces(), st.sampled_from([".tsv", ".tsv.gz", ".tsv.zst"]))
+@given(criteo_traces(KEEP, 10**17), st.sampled_from([".tsv", ".tsv.gz", ".tsv.zst"]))
 def test_what_is_written_reads_back_to_the_bit(
     tmp_path_factory: pytest.TempPathFactory, trace: Trace, suffix: str
 ) -> None:

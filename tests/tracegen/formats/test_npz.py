@@ -26,6 +26,14 @@ def test_arrays_of_another_hand(tmp_path: Path) -> None:
     assert trace.time.tolist() == [1.5, 2, 3, 4]
 
 
+@pytest.mark.parametrize("samples", [1, 3, 10])
+def test_a_matrix_in_fortran_order_is_read(tmp_path: Path, samples: int) -> None:
+    dense = np.arange(12, dtype=np.float32).reshape(4, 3)
+    np.savez_compressed(tmp_path / "one.npz", f0=IDS, dense=np.asfortranarray(dense))
+    parts = list(files.scan(tmp_path / "one.npz", samples=samples))
+    assert np.array_equal(np.concatenate([part.dense for part in parts]), dense)  # type: ignore[misc]
+
+
 def test_offsets_alone_belong_to_the_only_field(tmp_path: Path) -> None:
     np.savez(tmp_path / "one.npz", f3=IDS, offsets=[0, 1, 4])
     assert files.read(tmp_path / "one.npz").tables[0].bag_sizes().tolist() == [1, 3]
@@ -67,7 +75,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "offsets empty": ({"f0": IDS, "offsets_f0": np.empty(0, int)}, "offsets are empty"),
     "NaN in dense": ({"f0": IDS, "dense": [[0.0], [0.0], [np.nan], [0.0]]}, "dense column 0, sample 2: nan"),
     "pickled": ({"f0": np.array([{}, {}])}, "array 'f0' holds pickled objects; they are not loaded"),
-    "column order": ({"f0": IDS, "dense": np.asfortranarray(np.zeros((4, 2)))}, "stored column by column"),
+    "column order": ({"f0": IDS, "dense": np.zeros((4, 2, 3), order="F")}, "3 dimensions in Fortran order"),
 }
 
 
