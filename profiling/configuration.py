@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from .. import HotrowError
-from .isa import NATIVE, ISA_KNOBS, environment_for, why_not
+from .isa import ISA_KNOBS, NATIVE, environment_for, why_not
 from .measurement import Fact
 
 WaitPolicy = Literal["active", "passive"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import re
 import tempfile
 from collections.abc import Callable
@@ -209,11 +208,6 @@ def printed(run: Callable[[], Any]) -> str:
             os.close(kept)
         file.seek(0)
         return file.read().decode(errors="replace")
-
-
-def on_arm() -> bool:
-    """Whether this is a 64-bit ARM machine."""
-    return platform.machine().lower() in ("aarch64", "arm64")
 
 
 PROBES: dict[str, tuple[str, Callable[[], str | None]]] = {

@@ -1,4 +1,4 @@
-"""Times a step: warm up, repeat, median with a bootstrap interval."""
+"""Times a step: warm up, repeat, gate out repeats that something else ran in, median with a bootstrap interval."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ from numpy.typing import NDArray
 
 from .. import HotrowError
 from .measurement import Fact, Measurement
+
+resource: ModuleType | None
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 RESAMPLES = 2000
 SHORTEST_SECONDS = 100e-6  # quicker steps are timed several at once, so that the clock's cost stays below 0.1 %
@@ -27,26 +34,36 @@ Step = Callable[[], Any]
 
 @dataclass(frozen=True, eq=False)
 class Timing:
-    """Seconds of every repeat [repeats], and the processor seconds this process used meanwhile.
+    """Seconds of every repeat [repeats], the processor seconds this process used meanwhile, calls per repeat.
 
-    With one thread a repeat is clean if it had a processor for at least 97 % of its time; else something
-    else ran instead, and its time says nothing about the step.
+    A repeat is undisturbed if, with one thread, it had a processor for more than 97 % of its time and, with several,
+    none of them was taken off its processor (switches: how often, [repeats], where the system tells). Otherwise
+    something else ran instead, and its time says nothing about the step.
     """
 
     wall: NDArray[np.float64]
     cpu: NDArray[np.float64]
     threads: int
+    switches: NDArray[np.int64] | None = None
+    calls: int = 1
+
+    @property
+    def undisturbed(self) -> NDArray[np.bool_]:
+        """Which repeats had their processors to themselves [repeats]."""
+        if self.threads == 1:
+            alone: NDArray[np.bool_] = self.cpu > CLEAN * self.wall
+            return alone
+        return np.ones(len(self.wall), bool) if self.switches is None else self.switches == 0
 
     @property
     def clean(self) -> NDArray[np.bool_]:
-        """Which repeats are clean [repeats]; all, with several threads or where fewer than 3 are."""
-        good: NDArray[np.bool_] = self.cpu >= CLEAN * self.wall
-        return np.ones_like(good) if self.threads > 1 or self.contended else good
+        """The undisturbed repeats [repeats]; all, where the timing is contended."""
+        return np.ones(len(self.wall), bool) if self.contended else self.undisturbed
 
     @property
     def contended(self) -> bool:
-        """Whether fewer than 3 repeats of a single thread are clean, so that all had to be used."""
-        return self.threads == 1 and int(np.sum(self.cpu >= CLEAN * self.wall)) < FEWEST
+        """Whether fewer than 3 repeats are undisturbed, so that all had to be used."""
+        return int(np.sum(self.undisturbed)) < FEWEST
 
 
 @contextmanager
@@ -62,8 +79,18 @@ def threads_set(threads: int | None) -> Iterator[int]:
         torch.set_num_threads(before)
 
 
-def time_step(step: Step, warm_up: int = 3, seconds: float = 1.0, least: int = 10, most: int = 500) -> Timing:
-    """Call `step` `warm_up` times, then time it for about `seconds`, at least `least` and at most `most` times."""
+def time_step(
+    step: Step,
+    warm_up: int = 3,
+    seconds: float = 1.0,
+    least: int = 10,
+    most: int = 500,
+    patience: float = 0.0,
+) -> Timing:
+    """Call `step` `warm_up` times, then time it for about `seconds`, at least `least` and at most `most` times.
+
+    Where fewer than `least` repeats were undisturbed it goes on for up to `patience` seconds more.
+    """
     if warm_up < 1 or not FEWEST <= least <= most:
         raise HotrowError(
             f"{warm_up} warm-up calls, {least} to {most} repeats; at least 1, and {FEWEST} to more, are needed"
@@ -73,16 +100,31 @@ def time_step(step: Step, warm_up: int = 3, seconds: float = 1.0, least: int = 1
         step()
         estimate = time.perf_counter() - began
     calls = max(1, math.ceil(SHORTEST_SECONDS / max(estimate, 1e-9)))
-    wall: list[float] = []
-    cpu: list[float] = []
+    threads = torch.get_num_threads()
+    repeats: list[tuple[float, float, int]] = []
+    good = 0
     end = time.perf_counter() + seconds
-    while len(wall) < most and (len(wall) < least or time.perf_counter() < end):
-        cpu_began, began = time.process_time(), time.perf_counter()
-        for _ in range(calls):
-            step()
-        wall.append((time.perf_counter() - began) / calls)
-        cpu.append((time.process_time() - cpu_began) / calls)
-    return Timing(np.array(wall), np.array(cpu), torch.get_num_threads())
+    while len(repeats) < least or (
+        time.perf_counter() < end + (patience if good < least else 0) and (len(repeats) < most or good < least)
+    ):
+        repeats.append(_repeat(step, calls))
+        wall, cpu, switches = repeats[-1]
+        good += cpu > CLEAN * wall if threads == 1 else switches == 0
+    wall_all, cpu_all, switches_all = map(np.array, zip(*repeats, strict=True))
+    return Timing(wall_all, cpu_all, threads, switches_all, calls)
+
+
+def _repeat(step: Step, calls: int) -> tuple[float, float, int]:
+    """Seconds and processor seconds per call, and how often a thread of ours was taken off its processor."""
+    switches, cpu, wall = _switches(), time.process_time(), time.perf_counter()
+    for _ in range(calls):
+        step()
+    wall = time.perf_counter() - wall
+    return wall / calls, (time.process_time() - cpu) / calls, _switches() - switches
+
+
+def _switches() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if resource else 0
 
 
 def resampled_medians(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -50,12 +51,23 @@ def profile_operators(
     if traced < 1:
         raise HotrowError(f"{traced} traced steps; at least 1 is needed")
     with threads_set(threads):
-        bare = time_step(step, seconds=seconds)
-        traces = _trace(step, traced)
-        host = host_facts()
-        notes = list(_contention(bare, traces.timing))
-        if chrome_trace is not None:
-            notes.append(_keep(traces, step, chrome_trace))
+        return profile_traced(name, step, time_step(step, seconds=seconds), traced, seed, chrome_trace, metadata)
+
+
+def profile_traced(
+    name: str,
+    step: Step,
+    bare: Timing,
+    traced: int = 10,
+    seed: int = 0,
+    chrome_trace: Path | None = None,
+    metadata: dict[str, Fact] | None = None,
+) -> OperatorProfile:
+    """As profile_operators, for a step whose bare repeats were already timed."""
+    traces = _trace(step, traced)
+    notes = list(_contention(bare, traces.timing))
+    if chrome_trace is not None:
+        notes.append(_keep(traces, step, chrome_trace))
     shares = attribute(traces.profiler.events() or []).only(traces.timing.clean)
     rng = np.random.default_rng(seed)
     total = measurement_of(f"{name} step", bare, seed, metadata)
@@ -67,9 +79,47 @@ def profile_operators(
         overhead=_overhead(name, shares.steps, total.value, total_draws, rng),
         roles=_parts(shares.by_role(), total.value, total_draws, picks),
         operators=_parts(shares, total.value, total_draws, picks),
-        host=host,
+        host=host_facts(),
         notes=tuple(notes),
     )
+
+
+def combined(profiles: Sequence[OperatorProfile], total: Measurement) -> OperatorProfile:
+    """The profiles of one step in several processes as one: mean shares, of `total` seconds.
+
+    The intervals of shares reach over those of all processes, and those of seconds also over that of the total.
+    """
+    first = profiles[0]
+    overheads = [profile.overhead for profile in profiles]
+    overhead = msgspec.structs.replace(
+        first.overhead,
+        value=float(np.median([o.value for o in overheads])),
+        low=min(o.low for o in overheads),
+        high=max(o.high for o in overheads),
+    )
+    return msgspec.structs.replace(
+        first,
+        total=total,
+        overhead=overhead,
+        roles=_joined([profile.roles for profile in profiles], total),
+        operators=_joined([profile.operators for profile in profiles], total),
+        notes=tuple(dict.fromkeys(note for profile in profiles for note in profile.notes)),
+    )
+
+
+def _joined(processes: Sequence[tuple[Part, ...]], total: Measurement) -> tuple[Part, ...]:
+    """Parts of several processes averaged; a part that a process lacks is zero there."""
+    found = [{(part.name, part.role): part for part in parts} for parts in processes]
+    joined = []
+    for name, role in dict.fromkeys(key for parts in found for key in parts):
+        same = [parts[name, role] for parts in found if (name, role) in parts]
+        share = sum(part.share.value for part in same) / len(found)
+        low = min(part.share.low for part in same) if len(same) == len(found) else 0.0
+        high = max(part.share.high for part in same)
+        interval = Interval(share, min(low, share), max(high, share))
+        seconds = Interval(share * total.value, interval.low * total.low, interval.high * total.high)
+        joined.append(Part(name, role, interval, seconds, same[0].calls))
+    return tuple(sorted(joined, key=lambda part: -part.share.value))
 
 
 def _trace(step: Step, traced: int) -> Traced:
