@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..jit import kernel
+from .intrinsics import prefetch
 
 UNUSED = -2  # no line has this word; even, so that it is never dirty
 LRU, FIFO, TREE_PLRU = range(3)
@@ -25,31 +26,35 @@ FIRST, TREES, SETS, WAYS, CORE, POLICY, HOLDS, FIELDS = range(8)
 # Columns of `counts`, one row per level; the first as in set_associative.
 READS, WRITES, READ_MISSES, WRITE_MISSES, WRITE_BACKS, BACK_INVALIDATIONS, VICTIMS, COUNTERS = range(8)
 
+_AHEAD = 16  # requests that the words are prefetched ahead
+_CACHE_LINE = 8  # words
+
 Array = NDArray[np.int64]
 
 
 @kernel
-def _place(level: Array, word: int) -> tuple[int, int]:
-    """Where a line's set begins in `tags`, and its place in `trees`."""
+def _place(levels: Array, level: int, word: int) -> tuple[int, int]:
+    """Where a line's set begins in `tags`, and its place in `trees`; unsigned numbers divide and index faster."""
     line = word >> 1
-    number = line % level[SETS] + (line >> level[CORE]) * level[SETS]
-    return level[FIRST] + number * level[WAYS], level[TREES] + number
+    sets = np.uint64(levels[level, SETS])
+    number = np.int64(np.uint64(line) % sets + (np.uint64(line) >> np.uint64(levels[level, CORE])) * sets)
+    return levels[level, FIRST] + number * levels[level, WAYS], levels[level, TREES] + number
 
 
 @kernel
 def _find(tags: Array, at: int, ways: int, word: int) -> int:
     """The way that holds this line, dirty or not; `ways` if none."""
-    for way in range(ways):
-        if tags[at + way] | 1 == word | 1:
-            return way
-    return ways
+    found = ways
+    for way in range(ways - 1, -1, -1):  # no way out of the loop: the compiler makes vectors of it
+        found = way if tags[np.uint64(at + way)] | 1 == word | 1 else found
+    return found
 
 
 @kernel
 def _push(tags: Array, at: int, last: int, word: int) -> None:
     """Move the words up to `last` − 1 one way on and put `word` first."""
     for way in range(last, 0, -1):
-        tags[at + way] = tags[at + way - 1]
+        tags[np.uint64(at + way)] = tags[np.uint64(at + way - 1)]
     tags[at] = word
 
 
@@ -82,26 +87,26 @@ def _way_of_tree(trees: Array, tree: int, ways: int) -> int:
 
 
 @kernel
-def _use(tags: Array, trees: Array, level: Array, at: int, tree: int, way: int, dirty: int) -> None:
+def _use(tags: Array, trees: Array, levels: Array, level: int, at: int, tree: int, way: int, dirty: int) -> None:
     """Note a hit in `way`; dirty 1 marks the line so."""
     tags[at + way] |= dirty
-    if level[POLICY] == LRU:
+    if levels[level, POLICY] == LRU:
         _push(tags, at, way, tags[at + way])
-    elif level[POLICY] == TREE_PLRU:
-        _touch_tree(trees, tree, level[WAYS], way)
+    elif levels[level, POLICY] == TREE_PLRU:
+        _touch_tree(trees, tree, levels[level, WAYS], way)
 
 
 @kernel
-def _insert(tags: Array, trees: Array, level: Array, at: int, tree: int, word: int) -> int:
+def _insert(tags: Array, trees: Array, levels: Array, level: int, at: int, tree: int, word: int) -> int:
     """Put a line that the set does not hold into it; the word it displaces, UNUSED if none."""
-    way = level[WAYS] - 1
-    if level[POLICY] == TREE_PLRU:
-        way = _find(tags, at, level[WAYS], UNUSED)
-        if way == level[WAYS]:
-            way = _way_of_tree(trees, tree, level[WAYS])
-        _touch_tree(trees, tree, level[WAYS], way)
+    way = levels[level, WAYS] - 1
+    if levels[level, POLICY] == TREE_PLRU:
+        way = _find(tags, at, levels[level, WAYS], UNUSED)
+        if way == levels[level, WAYS]:
+            way = _way_of_tree(trees, tree, levels[level, WAYS])
+        _touch_tree(trees, tree, levels[level, WAYS], way)
     displaced = tags[at + way]
-    if level[POLICY] == TREE_PLRU:
+    if levels[level, POLICY] == TREE_PLRU:
         tags[at + way] = word
     else:
         _push(tags, at, way, word)
@@ -109,14 +114,14 @@ def _insert(tags: Array, trees: Array, level: Array, at: int, tree: int, word: i
 
 
 @kernel
-def _remove(tags: Array, level: Array, word: int) -> int:
+def _remove(tags: Array, levels: Array, level: int, word: int) -> int:
     """Take a line out of a level; its word there, UNUSED if the level does not hold it."""
-    at, ways = _place(level, word)[0], level[WAYS]
+    at, ways = _place(levels, level, word)[0], levels[level, WAYS]
     way = _find(tags, at, ways, word)
     if way == ways:
         return UNUSED
     held = tags[at + way]
-    if level[POLICY] != TREE_PLRU:
+    if levels[level, POLICY] != TREE_PLRU:
         while way < ways - 1:
             tags[at + way] = tags[at + way + 1]
             way += 1
@@ -132,15 +137,15 @@ def _write_down(tags: Array, trees: Array, levels: Array, counts: Array, above: 
     if to == len(levels):
         return UNUSED
     counts[to, WRITES] += 1
-    at, tree = _place(levels[to], word)
+    at, tree = _place(levels, to, word)
     way = _find(tags, at, levels[to, WAYS], word)
     if way < levels[to, WAYS]:
-        _use(tags, trees, levels[to], at, tree, way, 1)
+        _use(tags, trees, levels, to, at, tree, way, 1)
         return UNUSED
     counts[to, WRITE_MISSES] += 1
     if to + 1 < len(levels) and levels[to + 1, HOLDS] == EXCLUSIVE:
-        _remove(tags, levels[to + 1], word)
-    return _insert(tags, trees, levels[to], at, tree, word)
+        _remove(tags, levels, to + 1, word)
+    return _insert(tags, trees, levels, to, at, tree, word)
 
 
 @kernel
@@ -149,15 +154,15 @@ def _settle(tags: Array, trees: Array, levels: Array, counts: Array, level: int,
     while word != UNUSED:
         if levels[level, HOLDS] == INCLUSIVE:
             for above in range(level):
-                held = _remove(tags, levels[above], word)
+                held = _remove(tags, levels, above, word)
                 if held != UNUSED:
                     counts[above, BACK_INVALIDATIONS] += 1
                     word |= held & 1
         if level + 1 < len(levels) and levels[level + 1, HOLDS] == EXCLUSIVE:
             counts[level, WRITE_BACKS] += word & 1
             counts[level + 1, VICTIMS] += 1
-            at, tree = _place(levels[level + 1], word)
-            word = _insert(tags, trees, levels[level + 1], at, tree, word)
+            at, tree = _place(levels, level + 1, word)
+            word = _insert(tags, trees, levels, level + 1, at, tree, word)
         elif word & 1:
             word = _write_down(tags, trees, levels, counts, level, word)
         else:
@@ -170,8 +175,8 @@ def _fill(tags: Array, trees: Array, levels: Array, counts: Array, found: int, w
     """Bring a line into the levels above `found` that hold it, the lowest first; the lowest keeps `dirty`."""
     for level in range(found - 1, -1, -1):
         if levels[level, HOLDS] != EXCLUSIVE:
-            at, tree = _place(levels[level], word)
-            displaced = _insert(tags, trees, levels[level], at, tree, word | dirty)
+            at, tree = _place(levels, level, word)
+            displaced = _insert(tags, trees, levels, level, at, tree, word | dirty)
             dirty = 0
             _settle(tags, trees, levels, counts, level, displaced)
 
@@ -180,17 +185,22 @@ def _fill(tags: Array, trees: Array, levels: Array, counts: Array, found: int, w
 def serve(tags: Array, trees: Array, levels: Array, counts: Array, requests: Array, depth: NDArray[np.uint8]) -> None:
     """Serve `requests` in order; depth: the level that each hit, or the number of levels where none had the line."""
     for i in range(len(requests)):
+        if i + _AHEAD < len(requests):
+            for level in range(len(levels)):
+                soon = np.uint64(_place(levels, level, requests[i + _AHEAD])[0])
+                for part in range(0, levels[level, WAYS], _CACHE_LINE):
+                    prefetch(tags, soon + np.uint64(part))
         word, write = requests[i] & ~1, requests[i] & 1
         found, dirty = 0, 0
         counts[0, READS + write] += 1
         while found < len(levels):
-            at, tree = _place(levels[found], word)
+            at, tree = _place(levels, found, word)
             way = _find(tags, at, levels[found, WAYS], word)
             if way < levels[found, WAYS]:
                 if levels[found, HOLDS] == EXCLUSIVE:
-                    dirty = _remove(tags, levels[found], word) & 1
+                    dirty = _remove(tags, levels, found, word) & 1
                 else:
-                    _use(tags, trees, levels[found], at, tree, way, 0)
+                    _use(tags, trees, levels, found, at, tree, way, 0)
                 break
             counts[found, READ_MISSES + (write if found == 0 else 0)] += 1
             found += 1
@@ -198,7 +208,7 @@ def serve(tags: Array, trees: Array, levels: Array, counts: Array, requests: Arr
                 counts[found, READS] += 1
         _fill(tags, trees, levels, counts, found, word, dirty)
         if write:
-            at = _place(levels[0], word)[0]
+            at = _place(levels, 0, word)[0]
             tags[at + _find(tags, at, levels[0, WAYS], word)] |= 1
         depth[i] = found
 

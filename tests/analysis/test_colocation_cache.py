@@ -1,0 +1,95 @@
+"""Co-location: one model is a plain hierarchy, and an inclusive L3 costs the private levels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hotrow import HotrowError
+from hotrow.analysis.colocation_cache import SharedCaches, simulate_colocation
+from hotrow.analysis.hierarchy import Level, simulate_trace
+from hotrow.analysis.layout import Layout
+from hotrow.tracegen.trace import TableLookups, Trace
+
+PRIVATE = (Level("L1", 8, 2), Level("L2", 16, 4))
+SHARED = (Level("L3", 32, 8),)
+
+
+def model(seed: int, samples: int = 120) -> Trace:
+    """A hot table that fits L2 and a table that does not fit L3, in turn."""
+    rng = np.random.default_rng(seed)
+    bags = TableLookups("hot", 40, rng.integers(0, 40, 4 * samples), np.arange(0, 4 * samples + 1, 4))
+    return Trace((bags, TableLookups("cold", 20_000, rng.integers(0, 20_000, samples))))
+
+
+def run(count: int, inclusion: str, **options: Any) -> Any:
+    traces = [model(seed) for seed in range(count)]
+    layouts = [Layout.of_rows(trace, 64) for trace in traces]
+    return simulate_colocation(traces, layouts, SharedCaches("small", PRIVATE, SHARED, inclusion), **options)
+
+
+@pytest.mark.parametrize("inclusion", ["non-inclusive", "inclusive", "exclusive"])
+def test_one_model_is_a_plain_hierarchy(inclusion: str) -> None:
+    alone = run(1, inclusion)
+    trace = model(0)
+    levels = (*PRIVATE, *SHARED)
+    assert alone.levels == simulate_trace(
+        trace, Layout.of_rows(trace, 64), levels, inclusion=["non-inclusive", inclusion]
+    )
+    assert (alone.models, alone.samples, alone.lookups) == (1, 120, 600)
+    assert alone.misses_per_lookup(0) == alone.levels[0].misses / 600
+
+
+@pytest.mark.parametrize("inclusion", ["non-inclusive", "exclusive"])
+def test_private_levels_do_not_feel_each_other(inclusion: str) -> None:
+    together = run(5, inclusion)
+    alone = [simulate_trace(trace, Layout.of_rows(trace, 64), PRIVATE) for trace in (model(seed) for seed in range(5))]
+    for level in range(2):
+        assert together.levels[level].misses == sum(each[level].misses for each in alone)
+
+
+def test_l2_misses_grow_faster_under_an_inclusive_level() -> None:
+    growth = {
+        how: run(12, how).misses_per_lookup(1) / run(1, how).misses_per_lookup(1) for how in ("inclusive", "exclusive")
+    }
+    assert growth["inclusive"] > 1.2 * growth["exclusive"]
+    assert run(12, "inclusive").levels[1].back_invalidations > 0
+
+
+def test_a_warm_up_is_not_counted() -> None:
+    whole, warm = run(3, "inclusive"), run(3, "inclusive", warm_up=50)
+    first = simulate_colocation(
+        [model(seed).samples_between(0, 50) for seed in range(3)],
+        [Layout.of_rows(model(seed), 64) for seed in range(3)],
+        SharedCaches("small", PRIVATE, SHARED, "inclusive"),
+    )
+    assert (warm.samples, warm.lookups) == (70, 3 * 350)
+    for counted, early, all_of_it in zip(warm.levels, first.levels, whole.levels, strict=True):
+        assert counted.misses == all_of_it.misses - early.misses
+        assert counted.reads == all_of_it.reads - early.reads
+    assert np.isnan(run(2, "exclusive", warm_up=120).misses_per_lookup(1))
+
+
+def test_the_shortest_trace_ends_the_run_and_updates_write() -> None:
+    traces = [model(0, samples=9), model(1)]
+    caches = SharedCaches("small", PRIVATE, SHARED, "inclusive")
+    layouts = [Layout.of_rows(trace, 64) for trace in traces]
+    assert simulate_colocation(traces, layouts, caches).samples == 9
+    assert simulate_colocation(traces, layouts, caches, update_every=2).levels[0].writes == 2 * 9 * 5
+
+
+def test_mistakes_are_told() -> None:
+    caches = SharedCaches("small", PRIVATE, SHARED, "inclusive")
+    trace = model(0)
+    with pytest.raises(HotrowError, match="1 traces and 0 layouts"):
+        simulate_colocation([trace], [], caches)
+    with pytest.raises(HotrowError, match="0 traces"):
+        simulate_colocation([], [], caches)
+    with pytest.raises(HotrowError, match="a warm-up of 121 samples; the shortest trace has 120"):
+        simulate_colocation([trace], [Layout.of_rows(trace, 64)], caches, warm_up=121)
+    with pytest.raises(HotrowError, match="0 private and 1 shared levels"):
+        SharedCaches("none", (), SHARED, "inclusive")
+    with pytest.raises(HotrowError, match="unknown inclusion 'partly'"):
+        run(1, "partly")
