@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import HotrowError
-from .reuse_distance import stack_distances
+from .dense_ids import checked_ids
+from .lru_stack import DistanceCounts, LruStack, checked_threads, count_in_parallel
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +50,39 @@ class MissRatioCurve:
         return misses / self.accesses if self.accesses else np.full(np.shape(misses), np.nan)
 
 
-def lru_curve(ids: ArrayLike) -> MissRatioCurve:
-    """The exact LRU curve of `ids`, integers [accesses] from 0 to 2^63 − 1; HotrowError for other ids."""
-    distances = stack_distances(ids)
-    repeated = distances[distances >= 0]
-    return MissRatioCurve(np.bincount(repeated), len(distances), len(distances) - len(repeated))
+class LruCurveStream:
+    """The exact LRU curve of a stream that comes in chunks; memory grows with distinct rows, not with accesses."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        """`threads`: at most so many work on a long chunk, to the same result; None: as many as may run at once."""
+        self._threads = checked_threads(threads)
+        self._stack = LruStack()
+        self._counts = DistanceCounts()
+        self._accesses = 0
+
+    def feed(self, ids: ArrayLike) -> None:
+        """Count the next accesses: integers [accesses] from 0 to 2^63 − 1.
+
+        HotrowError for other ids; then none is counted.
+        """
+        rows = checked_ids(ids)
+        count_in_parallel(self._stack, rows, self._counts, self._threads)
+        self._accesses += len(rows)
+
+    def curve(self) -> MissRatioCurve:
+        """The curve of all accesses so far."""
+        distinct = self._stack.distinct
+        return MissRatioCurve(self._counts.histogram(distinct), self._accesses, distinct)
+
+
+def lru_curve(ids: ArrayLike, threads: int | None = None) -> MissRatioCurve:
+    """The exact LRU curve of `ids`, integers [accesses] from 0 to 2^63 − 1; HotrowError for other ids.
+
+    A long trace is cut among `threads`, to the same result; None: as many as may run at once.
+    """
+    stream = LruCurveStream(threads)
+    stream.feed(ids)
+    return stream.curve()
 
 
 def checked_capacities(capacities: ArrayLike) -> NDArray[np.int64]:

@@ -5,45 +5,33 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..jit import kernel
 from .dense_ids import checked_ids
+from .lru_stack import LruStack, checked_threads, measure_in_parallel
 
 
-def stack_distances(ids: ArrayLike) -> NDArray[np.int64]:
+class StackDistances:
+    """The stack distances of a stream that comes in chunks: the same as those of the whole at once."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        """`threads`: at most so many work on a long chunk, to the same result; None: as many as may run at once."""
+        self._threads = checked_threads(threads)
+        self._stack = LruStack()
+
+    def feed(self, ids: ArrayLike) -> NDArray[np.int64]:
+        """The distances of the next accesses, int64 [accesses]; 0 immediate repeat, −1 first access of the stream.
+
+        ids: integers [accesses] from 0 to 2^63 − 1, in time order; HotrowError for other ids, none of which is counted.
+        """
+        rows = checked_ids(ids)
+        out = np.empty(len(rows), np.int64)
+        measure_in_parallel(self._stack, rows, out, self._threads)
+        return out
+
+
+def stack_distances(ids: ArrayLike, threads: int | None = None) -> NDArray[np.int64]:
     """Distinct other rows since each row's last access, int64 [accesses]; 0 immediate repeat, −1 first access.
 
-    ids: integers [accesses] from 0 to 2^63 − 1, in time order; HotrowError for other ids.
+    ids: integers [accesses] from 0 to 2^63 − 1, in time order; HotrowError for other ids. A long trace is cut among
+    `threads`, to the same result; None: as many as may run at once.
     """
-    rows, numbers = np.unique(checked_ids(ids), return_inverse=True)
-    return _distances(numbers, len(rows))
-
-
-@kernel
-def _distances(numbers: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
-    accesses = len(numbers)
-    tree = np.zeros(accesses + 1, np.int64)  # Fenwick tree over slots that are a row's last access
-    last = np.full(rows, -1, np.int64)
-    out = np.empty(accesses, np.int64)
-    live = 0
-    for i in range(accesses):
-        p = last[numbers[i]]
-        if p < 0:
-            out[i] = -1
-            live += 1
-        else:
-            before = 0
-            k = p + 1
-            while k > 0:
-                before += tree[k]
-                k -= k & -k
-            out[i] = live - before
-            k = p + 1
-            while k <= accesses:
-                tree[k] -= 1
-                k += k & -k
-        k = i + 1
-        while k <= accesses:
-            tree[k] += 1
-            k += k & -k
-        last[numbers[i]] = i
-    return out
+    return StackDistances(threads).feed(ids)

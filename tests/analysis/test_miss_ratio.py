@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from hotrow import HotrowError
 from hotrow.analysis.miss_ratio import MissRatioCurve, lru_curve
 

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from hotrow import HotrowError
 from hotrow.analysis.reuse_distance import stack_distances
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def distances_by_list(ids: list[int]) -> list[int]:
