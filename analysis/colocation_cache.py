@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .. import HotrowError
+from ..jit import kernel
 from ..tracegen.trace import Trace
 from .hierarchy import Cores, Hierarchy, Level, LevelStats
 from .layout import Layout, line_words
 
-_PAGE = 2**21  # models begin at large pages
+_PAGE = 4096  # bytes; a smaller line than a page is assumed
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,14 @@ def simulate_colocation(
     *,
     warm_up: int = 0,
     update_every: int | None = None,
+    scatter: int | None = 0,
 ) -> Colocation:
     """Run models beside each other: a sample of the first, a sample of the second, … then the next sample of each.
 
-    traces, layouts: one per model; models share no row: each layout is moved to addresses of its own; the
-    sets of the shared levels see them as if one stood behind the other. The shortest trace ends the run.
-    warm_up: so many samples of each model run first and are not counted. update_every: as layout.line_words says.
+    traces, layouts: one per model; no two models share a row. The shortest trace ends the run. warm_up: so many samples
+    of each model run first and are not counted. update_every: as layout.line_words says. scatter: seed that gives every
+    4 KiB page of a model a random place in its own memory, as an operating system does, so that tables of equal size do
+    not meet in the same sets; None leaves each table in one piece.
     Raises HotrowError where traces and layouts do not fit each other.
     """
     if not traces or len(traces) != len(layouts):
@@ -80,26 +86,23 @@ def simulate_colocation(
         inclusion=["non-inclusive"] * (len(caches.private) - 1) + [caches.inclusion] * len(caches.shared),
         cores=Cores(len(traces), len(caches.private), span),
     )
+    placing = None if scatter is None else _Scatter(scatter, hierarchy.line_bytes, span)
     counted = together.samples_between(warm_up, samples)
-    before = _served(hierarchy, together.samples_between(0, warm_up), layout, update_every)
-    after = _served(hierarchy, counted, layout, update_every)
+    before = _served(hierarchy, together.samples_between(0, warm_up), layout, update_every, placing)
+    after = _served(hierarchy, counted, layout, update_every, placing)
     levels = tuple(_since(now, then) for now, then in zip(after, before, strict=True))
     return Colocation(len(traces), counted.samples, counted.accesses, levels)
 
 
 def _side_by_side(layouts: Sequence[Layout]) -> tuple[Layout, int]:
     """Every model's tables, by model and name, in a span of its own; the bytes of a span, a power of two."""
-    ends = [0]
-    for layout in layouts:
-        ends.append(-(-(ends[-1] + layout.end) // _PAGE) * _PAGE)
-    span = 1 << max(ends[-1], _PAGE).bit_length()
-    return Layout(
-        tuple(
-            replace(table, name=_named(model, table.name), base=model * span + ends[model] + table.base)
-            for model, layout in enumerate(layouts)
-            for table in layout.tables
-        )
-    ), span
+    span = 1 << max(_PAGE, *(layout.end for layout in layouts)).bit_length()
+    tables = (
+        replace(table, name=_named(model, table.name), base=model * span + table.base)
+        for model, layout in enumerate(layouts)
+        for table in layout.tables
+    )
+    return Layout(tuple(tables)), span
 
 
 def _interleaved(traces: Sequence[Trace]) -> Trace:
@@ -117,10 +120,40 @@ def _named(model: int, table: str) -> str:
     return f"{model}/{table}"
 
 
-def _served(hierarchy: Hierarchy, trace: Trace, layout: Layout, update_every: int | None) -> tuple[LevelStats, ...]:
+def _served(
+    hierarchy: Hierarchy, trace: Trace, layout: Layout, update_every: int | None, placing: _Scatter | None
+) -> tuple[LevelStats, ...]:
     for words in line_words(trace, layout, hierarchy.line_bytes, update_every):
+        if placing:
+            placing.move(words)
         hierarchy.serve(words)
     return hierarchy.stats()
+
+
+class _Scatter:
+    """A pseudo-random permutation of the pages of every model's span: rounds of xor-shift, multiply and add."""
+
+    def __init__(self, seed: int, line_bytes: int, span: int) -> None:
+        self._in_page = (_PAGE // line_bytes).bit_length()  # bits of a word below its page: line and write
+        self._pages = (span // _PAGE).bit_length() - 1
+        small = 2 ** min(40, 61 - self._pages)  # so that no product leaves int64
+        self._factors, self._terms = np.random.default_rng(seed).integers(0, small, (2, 3), np.int64) | 1
+
+    def move(self, words: NDArray[np.int64]) -> None:
+        """Give the lines of `words` their places, in place."""
+        _move_pages(words, self._in_page, self._pages, self._factors, self._terms)
+
+
+@kernel
+def _move_pages(
+    words: NDArray[np.int64], in_page: int, pages: int, factors: NDArray[np.int64], terms: NDArray[np.int64]
+) -> None:
+    mask = (np.int64(1) << pages) - 1
+    for i in range(len(words)):
+        page, model = (words[i] >> in_page) & mask, 1 + (words[i] >> (in_page + pages))
+        for k in range(len(factors)):
+            page = ((page ^ (page >> ((pages + 1) // 2))) * factors[k] + terms[k] * model) & mask
+        words[i] = (words[i] & ~(mask << in_page)) | (page << in_page)
 
 
 def _since(now: LevelStats, then: LevelStats) -> LevelStats:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hotrow import HotrowError
+from hotrow.analysis import colocation_cache
 from hotrow.analysis.colocation_cache import SharedCaches, simulate_colocation
 from hotrow.analysis.hierarchy import Level, simulate_trace
 from hotrow.analysis.layout import Layout
@@ -32,7 +33,7 @@ def run(count: int, inclusion: str, **options: Any) -> Any:
 
 @pytest.mark.parametrize("inclusion", ["non-inclusive", "inclusive", "exclusive"])
 def test_one_model_is_a_plain_hierarchy(inclusion: str) -> None:
-    alone = run(1, inclusion)
+    alone = run(1, inclusion, scatter=None)
     trace = model(0)
     levels = (*PRIVATE, *SHARED)
     assert alone.levels == simulate_trace(
@@ -44,7 +45,7 @@ def test_one_model_is_a_plain_hierarchy(inclusion: str) -> None:
 
 @pytest.mark.parametrize("inclusion", ["non-inclusive", "exclusive"])
 def test_private_levels_do_not_feel_each_other(inclusion: str) -> None:
-    together = run(5, inclusion)
+    together = run(5, inclusion, scatter=None)
     alone = [simulate_trace(trace, Layout.of_rows(trace, 64), PRIVATE) for trace in (model(seed) for seed in range(5))]
     for level in range(2):
         assert together.levels[level].misses == sum(each[level].misses for each in alone)
@@ -56,6 +57,31 @@ def test_l2_misses_grow_faster_under_an_inclusive_level() -> None:
     }
     assert growth["inclusive"] > 1.2 * growth["exclusive"]
     assert run(12, "inclusive").levels[1].back_invalidations > 0
+
+
+def test_scattered_pages_stay_whole_and_apart() -> None:
+    words = np.arange(2 * 64 * 1024, dtype=np.int64)  # 1024 pages of 64 lines, each read and written
+    words = np.concatenate([words, words + 2 * 64 * 1024])  # of two spans
+    moved = words.copy()
+    colocation_cache._Scatter(5, 64, 1024 * 4096).move(moved)
+    assert sorted(moved.tolist()) == words.tolist()
+    assert np.array_equal(moved >> 17, words >> 17)  # spans
+    assert np.array_equal(moved & 127, words & 127)  # lines in a page
+    pages = moved[::128] >> 7
+    assert np.count_nonzero(np.diff(pages) == 1) < 10
+    assert np.count_nonzero(pages[:1024] + 1024 == pages[1024:]) < 10
+    assert abs(np.corrcoef(pages[:1024], np.arange(1024))[0, 1]) < 0.1
+
+
+def test_scattering_keeps_tables_of_equal_size_out_of_the_same_sets() -> None:
+    traces = [Trace.from_ids(np.tile(np.arange(256), 20)) for _ in range(12)]  # 256 lines each
+    layouts = [Layout.of_rows(trace, 64) for trace in traces]
+    caches = SharedCaches("small", (Level("L1", 1, 1),), (Level("L3", 1024, 4),), "non-inclusive")
+    in_one_piece, scattered = (
+        simulate_colocation(traces, layouts, caches, scatter=scatter).levels[1].misses for scatter in (None, 1)
+    )
+    assert in_one_piece == 12 * 256 * 20  # six models meet in each set, of four ways
+    assert scattered < 0.7 * in_one_piece
 
 
 def test_a_warm_up_is_not_counted() -> None:
