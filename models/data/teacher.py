@@ -107,7 +107,7 @@ def _pooled(effect: NDArray[np.float64], table: TableLookups) -> NDArray[np.floa
     if table.offsets is None:
         return values
     sums: NDArray[np.float64] = np.concatenate(([0.0], np.cumsum(values)))
-    return np.diff(sums[table.offsets])
+    return sums[table.offsets[1:]] - sums[table.offsets[:-1]]
 
 
 def _unit_variance(values: NDArray[np.floating]) -> NDArray[np.float64]:
