@@ -18,12 +18,11 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.config import DISABLE_JIT
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from ..jit import kernel
-from .intrinsics import element_pointer, prefetch
+from .intrinsics import COMPILED, element_pointer, prefetch
 
 SMALLEST = 1 << 16  # slots
 LARGEST = 1 << 32  # a slot is a uint32
@@ -117,8 +116,8 @@ def _later_then_add_plain(counts: Any, entry: Any) -> Any:
     return later
 
 
-later_then_add: Any = _later_then_add_plain if DISABLE_JIT else intrinsic(_later_then_add)
-count_ones: Any = (lambda word: np.uint64(int(word).bit_count())) if DISABLE_JIT else intrinsic(_count_ones)
+later_then_add: Any = intrinsic(_later_then_add) if COMPILED else _later_then_add_plain
+count_ones: Any = intrinsic(_count_ones) if COMPILED else (lambda word: np.uint64(int(word).bit_count()))
 
 
 @kernel

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
-from numba.core.config import DISABLE_JIT
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
+
+COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]  # numba's settings are attributes made at run time
 
 
 def element_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
@@ -37,4 +38,4 @@ def _nothing(array: Any, index: Any) -> None:
 
 
 # It has no result, so a kernel in another file may use it: machine code kept from before a change here is not wrong.
-prefetch: Any = _nothing if DISABLE_JIT else intrinsic(_prefetch)
+prefetch: Any = intrinsic(_prefetch) if COMPILED else _nothing
