@@ -1,11 +1,12 @@
 """generate: profile, samples, seed → Trace.
 
-Draws are independent: every table's lookups are a random order of its rows, each as often as the profile counts it,
-so popularity is exact over the profile's own number of samples. Fewer samples are the beginning of such an order;
-more are orders that follow one another, so a row's share of the lookups stays and its count grows.
+Every table is generated on its own, over the profile's own number of samples, by its variant's design: independent
+draws, renewal, or depth band. Fewer samples are the beginning of such a trace; more are traces that follow one another
+with the same rows. The same profile, samples and seed give the same trace.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,22 @@ from numpy.typing import NDArray
 from .. import HotrowError
 from .popularity import expand
 from .profile import TableProfile, TraceProfile
+from .synthesis.ages import fitted_ages
+from .synthesis.depthband import depthband
+from .synthesis.renewal import renewal
+from .synthesis.rows import draw_rows
 from .trace import MAX_ROWS, TableLookups, Trace, concatenate
+
+Ints = NDArray[np.int64]
+
+
+class Synthesis(NamedTuple):
+    """A table's row numbers (0 the most popular) in time order, bag sizes, slots, and its share of fallbacks."""
+
+    order: Ints
+    sizes: Ints
+    slots: Ints
+    fallback: float
 
 
 def generate(profile: TraceProfile, samples: int | None = None, seed: int = 0) -> Trace:
@@ -28,29 +44,63 @@ def generate_chunks(profile: TraceProfile, samples: int | None = None, seed: int
         raise HotrowError(f"{samples} samples; at least 1 is needed")
     if profile.samples < 1:
         raise HotrowError(f"profile {profile.name!r} has no samples to learn from")
-    ids = [_row_ids(table, _rng(seed, k, 0)) for k, table in enumerate(profile.tables)]
+    ids = [row_ids(table, table_rng(seed, k, 0)) for k, table in enumerate(profile.tables)]
     for block, start in enumerate(range(0, samples, profile.samples)):
         count = min(profile.samples, samples - start)
         yield Trace(
-            tuple(_table(table, ids[k], count, _rng(seed, k, block + 1)) for k, table in enumerate(profile.tables))
+            tuple(
+                _lookups(table, ids[k], synthesize(table, table_rng(seed, k, block + 1)), count)
+                for k, table in enumerate(profile.tables)
+            )
         )
 
 
-def _rng(seed: int, table: int, block: int) -> np.random.Generator:
+def table_rng(seed: int, table: int, block: int) -> np.random.Generator:
+    """The generator of table number `table` and block of samples `block` (0: the choice of row ids)."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(table, block)))
 
 
-def _row_ids(table: TableProfile, rng: np.random.Generator) -> NDArray[np.int64]:
+def row_ids(table: TableProfile, rng: np.random.Generator) -> Ints:
     """Which row numbers the rows of the profile get, most popular first: hashed, so at random."""
     return rng.choice(min(table.rows, MAX_ROWS - 1), table.distinct, replace=False).astype(np.int64)
 
 
-def _table(table: TableProfile, ids: NDArray[np.int64], samples: int, rng: np.random.Generator) -> TableLookups:
-    indices = np.repeat(ids, expand(table.counts))
-    rng.shuffle(indices)
+def synthesize(table: TableProfile, rng: np.random.Generator) -> Synthesis:
+    """One block of the table by its variant's design."""
+    sizes = np.ones(table.samples, np.int64) if table.bags is None else expand(table.bags)
+    if table.bags is not None:
+        rng.shuffle(sizes)
+    locality = table.locality
+    if locality is None:
+        return Synthesis(_independent(table, rng), sizes, np.arange(table.accesses), 0.0)
+    slots = _filled_slots(sizes, locality.samples, locality.per_sample, rng)
+    if table.variant.design == "independent":
+        return Synthesis(_independent(table, rng), sizes, slots, 0.0)
+    rows = draw_rows(table, locality, table.variant, rng)
+    if table.variant.design == "renewal":
+        return Synthesis(renewal(rows, locality, rng), sizes, slots, 0.0)
+    ages = fitted_ages(locality, table.accesses, table.distinct)
+    bands = depthband(rows, locality, ages, slots, rng)
+    return Synthesis(bands.order, sizes, slots, bands.fallback)
+
+
+def _independent(table: TableProfile, rng: np.random.Generator) -> Ints:
+    order = np.repeat(np.arange(table.distinct), expand(table.counts))
+    rng.shuffle(order)
+    return order
+
+
+def _filled_slots(sizes: Ints, samples: int, per_sample: int, rng: np.random.Generator) -> Ints:
+    """Slots of the clock that bags of these sizes fill; where some samples were emptied, the rest lie at random."""
+    sample = np.arange(samples)
+    if len(sizes) < samples:
+        sample = np.sort(rng.choice(samples, len(sizes), replace=False))
+    starts = np.cumsum(sizes) - sizes
+    return np.repeat(sample * per_sample - starts, sizes) + np.arange(int(sizes.sum()))
+
+
+def _lookups(table: TableProfile, ids: Ints, made: Synthesis, samples: int) -> TableLookups:
     if table.bags is None:
-        return TableLookups(table.name, table.rows, indices[:samples])
-    sizes = expand(table.bags)
-    rng.shuffle(sizes)
-    offsets = np.concatenate(([0], np.cumsum(sizes[:samples])))
-    return TableLookups(table.name, table.rows, indices[: offsets[-1]], offsets)
+        return TableLookups(table.name, table.rows, ids[made.order[:samples]])
+    offsets = np.concatenate(([0], np.cumsum(made.sizes[:samples])))
+    return TableLookups(table.name, table.rows, ids[made.order[: offsets[-1]]], offsets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -10,19 +11,92 @@ import msgspec
 
 from .. import HotrowError, __version__
 from ..atomic import replacing
-from .popularity import Spectrum, row_counts, spectrum
+from .packed import Packed
+from .popularity import Spectrum
 from .trace import Trace
 
-VERSION = 1
+VERSION = 2
+
+Design = Literal["independent", "renewal", "depthband"]
+
+
+class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A way to generate from the same statistics.
+
+    design: independent draws; renewal (rows draw their own intervals); depthband (windows say how deep, rows who).
+    windows: whether hot rows follow their released activity. spans: how far noisy spans are trusted.
+    """
+
+    design: Design = "independent"
+    windows: bool = True
+    spans: Literal["mixed", "raw", "prior"] = "mixed"
+
+    def label(self) -> str:
+        """A short name for tables."""
+        if self.design == "independent":
+            return self.design
+        return f"{self.design}, {self.spans} spans{'' if self.windows else ', no windows'}"
+
+
+class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the released statistics say about the generated trace; nothing here has seen the real one.
+
+    claim: mean absolute difference of LRU miss ratios between the statistics' prediction and the generated trace;
+    floor: the prediction's own error, as far as known; drift: released against generated hot windows; pairs: the
+    same for consecutive reuse times; vouches: whether claim + floor is offered as an error estimate; note: why or why
+    not.
+    """
+
+    claim: float
+    floor: float
+    drift: float
+    pairs: float
+    vouches: bool
+    note: str
+    candidates: tuple[str, ...] = ()
+
+    @property
+    def estimate(self) -> float:
+        """The LRU error to expect at most, if `vouches`."""
+        return self.claim + self.floor
+
+
+class TableLocality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Temporal statistics of a table on its clock of `samples` × `per_sample` slots, with noise where private.
+
+    noise: standard deviation per statistic, 0 where exact. Shapes and meanings stand in release.py.
+    """
+
+    samples: int
+    per_sample: int
+    reuse: Packed
+    ages: Packed
+    deaths: Packed
+    spans: Packed
+    births: Packed
+    pairs: Packed
+    windows: Packed
+    noise: dict[str, float]
+
+    @property
+    def length(self) -> int:
+        """Slots of the clock."""
+        return self.samples * self.per_sample
 
 
 class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One table: declared rows; counts: (lookups, rows with so many); bags: (bag size, samples), None if one-hot."""
+    """One table: declared rows; counts: (lookups, rows with so many); bags: (bag size, samples), None if one-hot.
+
+    locality: what a generator with temporal order needs; variant: how to generate; certificate: what it promises.
+    """
 
     name: str
     rows: int
     counts: Spectrum
     bags: Spectrum | None = None
+    locality: TableLocality | None = None
+    variant: Variant = Variant()
+    certificate: Certificate | None = None
 
     def __post_init__(self) -> None:
         for field, pairs, least in (("counts", self.counts, 1), ("bags", self.bags or (), 0)):
@@ -33,6 +107,8 @@ class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"table {self.name!r}: {self.distinct} rows looked up of {self.rows} declared")
         if self.bags is not None and self.accesses != sum(size * times for size, times in self.bags):
             raise ValueError(f"table {self.name!r}: counts and bags differ in their number of lookups")
+        if self.variant.design != "independent" and self.locality is None:
+            raise ValueError(f"table {self.name!r}: the design {self.variant.design!r} needs locality statistics")
 
     @property
     def distinct(self) -> int:
@@ -50,42 +126,106 @@ class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.accesses if self.bags is None else sum(times for _, times in self.bags)
 
 
+class Spent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One noisy statistic of one table: sensitivities (L1, L2²) of a unit, noise scale, and its cost (ε or ρ)."""
+
+    table: str
+    statistic: str
+    cells: int
+    l1: int
+    l2_squared: int
+    scale: float
+    cost: float
+
+
+class PrivacyHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was promised, to whom, and how it was paid for. rho: the zCDP cost, None for the laplace mechanism.
+
+    epsilon, delta: the guarantee asked for; epsilon_spent: what OpenDP's accounting adds up to.
+    """
+
+    unit: str
+    epsilon: float
+    delta: float
+    epsilon_spent: float
+    rho: float | None
+    mechanism: str
+    library: str
+    samples_per_user: int | None
+    lookups_per_sample: int
+    protected: str
+    not_protected: str
+    spent: tuple[Spent, ...]
+
+
 class TraceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Statistics of a trace. origin: exact (measured, not private) or published (from somebody's aggregates).
+    """Statistics of a trace. origin: exact (measured, not private), published (aggregates), private (with noise).
 
     source: where the numbers come from. assumptions: what the profile does not know and how the gap is filled.
+    checksum: SHA-256 of everything else, in files.
     """
 
     name: str
-    origin: Literal["exact", "published"]
+    origin: Literal["exact", "published", "private"]
     source: str
     samples: int
     tables: tuple[TableProfile, ...]
     assumptions: tuple[str, ...] = ()
+    privacy: PrivacyHeader | None = None
+    attribution: str = ""
     version: int = VERSION
     written_by: str = f"hotrow {__version__}"
+    checksum: str = ""
 
     def __post_init__(self) -> None:
         if self.version > VERSION:
-            raise ValueError(f"written by a newer hotrow (profile version {self.version}, this one reads {VERSION})")
+            raise ValueError(_newer(self.version))
+        if (self.origin == "private") != (self.privacy is not None):
+            raise ValueError(f"origin {self.origin!r}; a private profile, and no other, has a privacy header")
         for table in self.tables:
             if table.samples != self.samples:
                 raise ValueError(f"table {table.name!r} has {table.samples} samples, the profile {self.samples}")
 
+    @property
+    def is_private(self) -> bool:
+        """Whether a formal guarantee covers it; exact profiles must not leave the house."""
+        return self.origin == "private"
+
     def save(self, path: str | Path) -> None:
-        """Write as JSON: whole or not at all."""
+        """Write as JSON with its checksum: whole or not at all."""
+        signed = msgspec.structs.replace(self, checksum=_digest(self))
         with replacing(path) as beside:
-            beside.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1))
+            beside.write_bytes(msgspec.json.format(msgspec.json.encode(signed), indent=1))
+
+
+class _Versioned(msgspec.Struct):
+    version: int = 1
 
 
 def load(path: str | Path) -> TraceProfile:
     """Read a profile file; HotrowError names the file, the field and the rule."""
     try:
-        return msgspec.json.decode(Path(path).read_bytes(), type=TraceProfile)
+        text = Path(path).read_bytes()
+        found = msgspec.json.decode(text, type=_Versioned).version
+        if found > VERSION:  # said first: a newer file may have fields that this program does not know
+            raise HotrowError(f"{path}: {_newer(found)}; update hotrow")
+        profile = msgspec.json.decode(text, type=TraceProfile)
     except OSError as error:
         raise HotrowError(f"{path}: cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
         raise HotrowError(f"{path}: not a trace profile ({error})") from error
+    if profile.checksum != _digest(profile):
+        raise HotrowError(f"{path}: damaged (its checksum does not fit its content); get it again from its source")
+    return profile
+
+
+def _digest(profile: TraceProfile) -> str:
+    bare = msgspec.structs.replace(profile, checksum="")
+    return hashlib.sha256(msgspec.json.encode(bare, order="sorted")).hexdigest()
+
+
+def _newer(version: int) -> str:
+    return f"written by a newer hotrow (profile version {version}, this one reads {VERSION})"
 
 
 def built_in() -> tuple[str, ...]:
@@ -95,15 +235,7 @@ def built_in() -> tuple[str, ...]:
 
 
 def characterize(trace: Trace, name: str = "trace") -> TraceProfile:
-    """Popularity and bag sizes of every table, exact and so not private; temporal order is not kept."""
-    tables = tuple(
-        TableProfile(
-            table.name,
-            table.rows,
-            spectrum(row_counts(table.indices)),
-            None if table.offsets is None else spectrum(table.bag_sizes()),
-        )
-        for table in trace.tables
-    )
-    assumptions = ("temporal order and coupling between tables are not kept: draws are independent",)
-    return TraceProfile(name, "exact", "measured on the trace itself; NOT PRIVATE", trace.samples, tables, assumptions)
+    """Popularity, bag sizes and locality of every table, exact and so not private."""
+    from .release import exact_profile  # release writes profiles, so it comes after this module
+
+    return exact_profile(trace, name)

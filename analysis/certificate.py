@@ -1,0 +1,180 @@
+"""Certificate: which way of generating fits the released statistics best, and how good it can be known to be.
+
+The age matrix of a profile implies an LRU curve (tracegen/synthesis/depths.py). Every candidate is generated and its
+exact curve compared with the implied one: the mean difference is the claim. Nothing here has seen the real trace, so
+the choice costs no privacy. The implied curve is itself not exact; that part is the floor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ..tracegen import locality as measured
+from ..tracegen.clock import ClockedTable
+from ..tracegen.generate import Synthesis, synthesize, table_rng
+from ..tracegen.profile import Certificate, TableLocality, TableProfile, TraceProfile, Variant
+from ..tracegen.synthesis.ages import fitted_ages
+from ..tracegen.synthesis.depths import depth_edges, implied_depths
+from .fidelity import by_lag, cache_sizes
+from .miss_ratio import lru_curve
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+CANDIDATES = (
+    Variant("renewal"),
+    Variant("renewal", windows=False),
+    Variant("depthband"),
+    Variant("depthband", windows=False),
+    Variant("independent"),
+)
+NOISY = (Variant("renewal", spans="prior"), Variant("renewal", spans="raw"))  # beside CANDIDATES, where noise is
+DRIFT_WEIGHT, PAIRS_WEIGHT, FALLBACK_WEIGHT = 0.02, 0.02, 0.05  # of other distances against the LRU claim
+PLAIN_FLOOR = 0.002  # error of an implied curve on traces without phases
+PHASE_FLOOR = 0.25  # of how far the implied curve is from one that knows no phases
+VOUCHED = 0.02  # a claim above this is no estimate but a warning
+DRIFTING = 0.15  # so is a drift distance above this
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A variant and its distances from the released statistics."""
+
+    variant: Variant
+    claim: float
+    drift: float
+    pairs: float
+    fallback: float
+
+    @property
+    def score(self) -> float:
+        """What selection minimizes."""
+        others = DRIFT_WEIGHT * self.drift + PAIRS_WEIGHT * self.pairs
+        return self.claim + others + FALLBACK_WEIGHT * self.fallback
+
+
+def select(profile: TraceProfile, seed: int = 0) -> TraceProfile:
+    """The profile with every table's best variant and its certificate."""
+    tables = tuple(select_table(table, seed, k) for k, table in enumerate(profile.tables))
+    return msgspec.structs.replace(profile, tables=tables)
+
+
+def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TableProfile:
+    """The table with its best variant and certificate; as it is where it has no locality to compare with."""
+    locality = table.locality
+    if locality is None:
+        return table
+    sizes = cache_sizes(table.distinct)
+    implied, steady = implied_curves(table, locality, sizes)
+    noisy = locality.noise["spans"] > 0
+    tried = [
+        judge(table, locality, variant, implied, sizes, table_rng(seed, number, 1))
+        for variant in (*CANDIDATES, *(NOISY if noisy else ()))
+    ]
+    best = min(tried, key=lambda candidate: candidate.score)
+    certificate = _certificate(best, tried, float(np.abs(implied - steady).mean()))
+    return msgspec.structs.replace(table, variant=best.variant, certificate=certificate)
+
+
+def implied_curves(table: TableProfile, locality: TableLocality, sizes: Ints) -> tuple[Floats, Floats]:
+    """LRU miss ratios at `sizes` implied by the age matrix, and by its sum over windows (no phases)."""
+    ages = fitted_ages(locality, table.accesses, table.distinct).demand
+    width = measured.window_length(locality.length, len(ages))
+    even = np.tile(ages.mean(0), (len(ages), 1))
+    return (
+        _curve(implied_depths(ages, locality.length, width, table.distinct), table.distinct, sizes),
+        _curve(implied_depths(even, locality.length, width, table.distinct), table.distinct, sizes),
+    )
+
+
+def _curve(depths: Floats, rows: int, sizes: Ints) -> Floats:
+    hits = np.concatenate(([0], np.cumsum(depths[:, :-1].sum(0))))
+    return 1 - np.interp(sizes, depth_edges(rows), hits) / max(depths.sum(), 1e-9)
+
+
+def judge(
+    table: TableProfile,
+    locality: TableLocality,
+    variant: Variant,
+    implied: Floats,
+    sizes: Ints,
+    rng: np.random.Generator,
+) -> Candidate:
+    """Generate by `variant` and measure the result's distances from the released statistics."""
+    made = synthesize(msgspec.structs.replace(table, variant=variant), rng)
+    generated = lru_curve(made.order, threads=1).miss_ratio(sizes)
+    return Candidate(
+        variant,
+        float(np.abs(generated - implied).mean()),
+        drift_distance(locality, made),
+        pairs_distance(locality, made, table.rows),
+        made.fallback,
+    )
+
+
+def drift_distance(locality: TableLocality, made: Synthesis) -> float:
+    """Mean difference, by lag, of the hot rows' cosine similarity between windows: released against generated."""
+    released = locality.windows.array().astype(np.float64)
+    if not len(released):
+        return 0.0
+    hot = made.order < len(released)
+    window = made.slots[hot] * measured.SHAPE_WINDOWS // locality.length
+    flat = np.bincount(
+        made.order[hot] * measured.SHAPE_WINDOWS + window, minlength=len(released) * measured.SHAPE_WINDOWS
+    )
+    ours = flat.reshape(len(released), measured.SHAPE_WINDOWS).astype(np.float64)
+    theirs = _lags(released, locality.noise["windows"])
+    return float(np.abs(theirs - _lags(ours, 0.0)).mean())
+
+
+def _lags(windows: Floats, noise: float) -> Floats:
+    """Cosine similarity by lag of the columns; noise, which makes columns longer but not alike, is taken off."""
+    lengths = np.maximum((windows**2).sum(0) - len(windows) * noise**2, 0.25 * (windows**2).sum(0) + 1e-9)
+    return by_lag((windows / np.sqrt(lengths)).T)
+
+
+def pairs_distance(locality: TableLocality, made: Synthesis, declared: int) -> float:
+    """Total variation between released and generated consecutive reuse times, less what noise alone would give."""
+    released = locality.pairs.array().astype(np.float64)
+    total = np.maximum(released, 0).sum()
+    if total <= 0:
+        return 0.0
+    rows = int(made.order.max()) + 1
+    clocked = ClockedTable(
+        "", declared, locality.samples, locality.per_sample, False, np.arange(rows), made.order, made.slots
+    )
+    ours = measured.history(clocked, 1).pairs.astype(np.float64)
+    noise = released.size * locality.noise["pairs"] / 2 / total
+    distance = float(np.abs(released / total - ours / max(ours.sum(), 1)).sum() / 2)
+    return max(0.0, distance - noise)
+
+
+def _certificate(best: Candidate, tried: list[Candidate], phases: float) -> Certificate:
+    floor = PLAIN_FLOOR + PHASE_FLOOR * phases + best.fallback / 10
+    reasons = []
+    if best.claim > VOUCHED:
+        reasons.append(f"no candidate comes nearer than {best.claim:.3f} to the implied LRU curve")
+    if best.drift > DRIFTING:
+        reasons.append(f"hot rows drift differently ({best.drift:.2f})")
+    if phases > 0.02:
+        reasons.append("the trace has strong phases, where implied curves are known to fail")
+    note = (
+        f"does not vouch: {'; '.join(reasons)}"
+        if reasons
+        else f"mean LRU error expected to be at most {best.claim + floor:.4f}; says nothing about other policies"
+    )
+    return Certificate(
+        claim=best.claim,
+        floor=floor,
+        drift=best.drift,
+        pairs=best.pairs,
+        vouches=not reasons,
+        note=note,
+        candidates=tuple(
+            f"{c.variant.label()}: LRU {c.claim:.4f}, drift {c.drift:.3f}, pairs {c.pairs:.3f}" for c in tried
+        ),
+    )

@@ -1,0 +1,275 @@
+"""The private measurement: sensitivities on small random traces, an audit that planted bugs must fail, and the file."""
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from scipy.stats import beta
+
+from hotrow import HotrowError
+from hotrow.tracegen import release as release_module
+from hotrow.tracegen.clock import ClockedTable, kept_samples, place
+from hotrow.tracegen.privacy import Ledger, PrivacyBudget
+from hotrow.tracegen.profile import load
+from hotrow.tracegen.release import (
+    STATISTICS,
+    Bounds,
+    add_noise,
+    hot_windows,
+    measure,
+    release,
+    release_with_cuts,
+    table_bounds,
+)
+from hotrow.tracegen.trace import TableLookups, Trace
+
+WINDOWS = 5
+GROUPS = {"access": (1, 1), "sample": (3, 1), "user": (6, 2)}  # accesses, samples: L = 3, m = 2
+
+
+def clocked(rows: np.ndarray, per_sample: int) -> ClockedTable:
+    """A table from slots, −1 empty."""
+    slots = np.flatnonzero(rows >= 0)
+    ids, numbers = np.unique(rows[slots], return_inverse=True)
+    return ClockedTable("t", 60, len(rows) // per_sample, per_sample, False, ids, numbers.astype(np.int64), slots)
+
+
+def statistics(rows: np.ndarray, per_sample: int, hot: np.ndarray) -> dict[str, np.ndarray]:
+    measured = measure(clocked(rows, per_sample), WINDOWS)
+    return {**measured.values, "windows": hot_windows(measured, hot)}
+
+
+def removals(rng: np.random.Generator, unit: str, samples: int, filled: np.ndarray) -> np.ndarray:
+    """Slots of one unit: an access, a sample of 3 slots, or two samples."""
+    if unit == "access":
+        return rng.choice(filled, 1)
+    chosen = rng.choice(samples, 1 if unit == "sample" else 2, replace=False)
+    return (chosen[:, None] * 3 + np.arange(3)).ravel()
+
+
+@pytest.mark.parametrize("unit", ["access", "sample", "user"])
+def test_removing_a_unit_never_moves_a_statistic_further_than_declared(unit: str) -> None:
+    rng = np.random.default_rng(5)
+    worst = {s.name: [0.0, 0.0] for s in STATISTICS}
+    for trial in range(700):
+        samples = int(rng.integers(4, 90 if trial % 5 == 0 else 25))
+        length = samples * 3
+        ids = rng.geometric(0.5 if trial % 2 else 0.1, length) - 1 if trial % 3 else rng.integers(0, 3, length)
+        rows = np.where(rng.random(length) < rng.choice([0.1, 0.5]), -1, np.minimum(ids, 59))
+        filled = np.flatnonzero(rows >= 0)
+        if not len(filled):
+            continue
+        other = rows.copy()
+        other[removals(rng, unit, samples, filled)] = -1
+        hot = rng.choice(60, 10, replace=False)  # judged by what was released before: the same for both
+        a, b = statistics(rows, 3, hot), statistics(other, 3, hot)
+        for name, reach in worst.items():
+            change = (a[name] - b[name]).astype(np.float64).ravel()
+            reach[0], reach[1] = max(reach[0], np.abs(change).sum()), max(reach[1], (change**2).sum())
+    for statistic in STATISTICS:
+        group = GROUPS[unit][1 if statistic.of_samples else 0]
+        l1, l2_squared = worst[statistic.name]
+        assert l1 <= statistic.l1 * group, statistic.name
+        assert l2_squared <= statistic.l2_squared * group**2, statistic.name
+        if unit == "access":  # the bounds are met, so that a smaller one would be seen to be wrong
+            assert l1 == statistic.l1, statistic.name
+
+
+def test_removing_an_access_of_a_row_at_the_head_moves_popularity_by_two() -> None:
+    reach = 0
+    for count in (47, 48, 49, 50, 51, 60):
+        rows = np.concatenate((np.zeros(count, np.int64), np.ones(30, np.int64), np.full(4, -1)))
+        other = rows.copy()
+        other[0] = -1
+        change = measure(clocked(rows, 1), 2).values["popularity"] - measure(clocked(other, 1), 2).values["popularity"]
+        reach = max(reach, int(np.abs(change).sum()))
+    assert reach == 2
+
+
+def test_one_cut_does_not_depend_on_another_user() -> None:
+    user = np.array([1, 2, 1, 1, 2, 1])
+    trace = Trace((TableLookups("t", 9, np.arange(6), None),), user=user)
+    assert kept_samples(trace, 2).tolist() == [True, True, True, False, True, False]
+    alone = Trace((TableLookups("t", 9, np.arange(4), None),), user=user[user == 1])
+    assert kept_samples(alone, 2).tolist() == kept_samples(trace, 2)[user == 1].tolist()
+
+
+def test_long_bags_are_cut_and_counted() -> None:
+    table = TableLookups("t", 9, np.array([1, 2, 3, 4, 5]), np.array([0, 4, 4, 5]))
+    placed, cut = place(table, 2)
+    assert (placed.slots.tolist(), placed.ids[placed.numbers].tolist(), cut) == ([0, 1, 4], [1, 2, 5], 2)
+
+
+# ---------------------------------------------------------------- audit
+
+
+CONFIDENCE = 1 - 1e-4
+EPSILON = 1.0
+
+
+def canaries() -> tuple[ClockedTable, ClockedTable]:
+    """Two neighbours: a row at slots 100, 101, 110 loses 101, which moves three bins of reuse."""
+    rng = np.random.default_rng(1)
+    rows = rng.integers(0, 5, 400)
+    rows[[100, 101, 110]] = 9
+    other = rows.copy()
+    other[101] = -1
+    return clocked(rows, 1), clocked(other, 1)
+
+
+def audited_epsilon(add=add_noise, trials: int = 2000) -> float:
+    """A lower bound, at CONFIDENCE, of what the release of the reuse histogram really spends of ε = 1.
+
+    A likelihood-ratio test tells the neighbours apart: its threshold comes from one half of the draws, its error rates
+    (Clopper–Pearson) from the other.
+    """
+    tables = canaries()
+    measured = [measure(table, WINDOWS) for table in tables]
+    a, b = (m.values["reuse"].astype(np.float64) for m in measured)
+    moved = np.flatnonzero(a != b)
+    scores = []
+    for m in measured:
+        draws = np.empty((trials, len(moved)))
+        for k in range(trials):
+            ledger = Ledger("laplace", EPSILON)
+            draws[k] = add(m, Bounds(1, 1, EPSILON), ledger, ("reuse",))["reuse"][moved]
+        scores.append((np.abs(draws - a[moved]) - np.abs(draws - b[moved])).sum(1))
+    half = trials // 2
+    thresholds = np.quantile(np.concatenate([s[:half] for s in scores]), np.linspace(0.02, 0.98, 49))
+    rates = [((scores[1][:half] >= t).mean() + 1e-3) / ((scores[0][:half] >= t).mean() + 1e-3) for t in thresholds]
+    threshold = thresholds[int(np.argmax(rates))]
+    hits, alarms = ((s[half:] >= threshold).sum() for s in (scores[1], scores[0]))
+    tail = (1 - CONFIDENCE) / 2
+    low = beta.ppf(tail, hits, half - hits + 1) if hits else 0.0
+    high = beta.ppf(1 - tail, alarms + 1, half - alarms) if alarms < half else 1.0
+    return math.log(low / high) if low > 0 else 0.0
+
+
+def allowed() -> float:
+    """What the release says that the reuse histogram spends."""
+    ledger = Ledger("laplace", EPSILON)
+    add_noise(measure(canaries()[0], WINDOWS), Bounds(1, 1, EPSILON), ledger, ("reuse",))
+    return ledger.spent()
+
+
+@pytest.fixture()
+def audited_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole budget on reuse, so that a few thousand draws have power."""
+    alone = tuple(
+        release_module.Statistic(s.name, s.l1, s.l2_squared, 1.0 if s.name == "reuse" else 0.0, s.of_samples)
+        for s in STATISTICS
+    )
+    monkeypatch.setattr(release_module, "STATISTICS", alone)
+
+
+@pytest.mark.usefixtures("audited_share")
+def test_audit_finds_no_more_than_is_declared_and_has_power() -> None:
+    spent = audited_epsilon(trials=9000)
+    assert spent <= allowed()
+    assert spent >= 0.6 * allowed()  # less would mean that the test could not see a bug
+
+
+@pytest.mark.usefixtures("audited_share")
+def test_audit_fails_where_a_sensitivity_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    halved = tuple(
+        release_module.Statistic(s.name, max(1, s.l1 // 2), s.l2_squared, s.share, s.of_samples)
+        for s in release_module.STATISTICS
+    )
+    monkeypatch.setattr(release_module, "STATISTICS", halved)
+    assert audited_epsilon() > EPSILON
+
+
+@pytest.mark.usefixtures("audited_share")
+def test_audit_fails_where_noise_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ledger, "noisy", lambda self, values, *rest: values)
+    assert audited_epsilon() > EPSILON
+
+
+@pytest.mark.usefixtures("audited_share")
+def test_audit_fails_where_a_statistic_is_released_over_and_over() -> None:
+    def averaged(measured, bounds, ledger, names):
+        fresh = [add_noise(measured, bounds, Ledger("laplace", EPSILON), names)["reuse"] for _ in range(3)]
+        return {"reuse": np.mean(fresh, axis=0)}
+
+    assert audited_epsilon(averaged) > EPSILON
+
+
+# ---------------------------------------------------------------- the profile
+
+
+def log(samples: int = 3000, users: bool = False) -> Trace:
+    rng = np.random.default_rng(2)
+    sizes = rng.integers(0, 4, samples)
+    bags = TableLookups("bags", 1000, rng.geometric(0.05, sizes.sum()) - 1, np.concatenate(([0], np.cumsum(sizes))))
+    ids = 777_000_000 + (rng.geometric(0.02, samples) - 1) * 1009
+    one = TableLookups("one", 2**31, ids)
+    return Trace((one, bags), user=rng.integers(0, 2000, samples) if users else None)
+
+
+@pytest.mark.parametrize("unit", ["access", "sample", "user"])
+@pytest.mark.parametrize("mechanism", ["laplace", "gaussian"])
+def test_a_release_spends_its_budget_and_no_more(unit: str, mechanism: str) -> None:
+    delta = 1e-6 if mechanism == "gaussian" else 0.0
+    budget = PrivacyBudget(8.0, unit, delta, mechanism, samples_per_user=2, lookups_per_sample=3)
+    profile = release(log(users=True), budget)
+    header = profile.privacy
+    assert header is not None
+    assert 0.9 * 8.0 <= header.epsilon_spent <= 8.0
+    assert header.unit == unit
+    costs = {name: sum(s.cost for s in header.spent if s.table == name) for name in ("one", "bags", "")}
+    total = max(costs.values()) if unit == "access" else sum(costs.values())
+    assert total == pytest.approx(header.epsilon_spent if header.rho is None else header.rho)
+    assert header.library.startswith("opendp ")
+    assert all(s.l1 > 0 and s.scale > 0 for s in header.spent)
+
+
+def test_tables_share_the_budget_of_a_sample_but_not_of_an_access() -> None:
+    table = place(log().tables[0], 1)[0]
+    assert table_bounds(table, PrivacyBudget(1.0, "sample"), 1.0, 4).limit == 0.25
+    assert table_bounds(table, PrivacyBudget(1.0, "access"), 1.0, 4).limit == 1.0
+    user = table_bounds(table, PrivacyBudget(1.0, "user", samples_per_user=7), 1.0, 4)
+    assert (user.accesses, user.samples) == (7, 7)
+
+
+def test_no_real_id_leaves_and_two_releases_differ(tmp_path) -> None:
+    trace = log()
+    texts = []
+    for k in range(2):
+        release(trace, PrivacyBudget(5.0)).save(tmp_path / f"{k}.json")
+        texts.append((tmp_path / f"{k}.json").read_text())
+        assert len(texts[k]) < 1_000_000
+        profile = load(tmp_path / f"{k}.json")
+        assert profile.is_private
+    assert texts[0] != texts[1]
+    assert "777" not in "".join(c for c in texts[0] if c.isdigit() or c == " ").split()
+    for real in np.unique(trace.tables[0].indices)[:50]:
+        assert str(real) not in texts[0]
+    names = {f for s in msgspec.structs.fields(type(load(tmp_path / "0.json"))) for f in [s.name]}
+    assert not any("seed" in name or "key" in name for name in names)
+
+
+def test_edges_and_shapes_come_from_the_clock_alone() -> None:
+    rng = np.random.default_rng(0)
+    flat, steep = (Trace.from_ids(ids, 5000) for ids in (rng.integers(0, 5000, 4000), np.zeros(4000, np.int64)))
+    a, b = (release(t, PrivacyBudget(1.0)).tables[0].locality for t in (flat, steep))
+    assert a is not None
+    assert b is not None
+    for name in ("reuse", "ages", "deaths", "spans", "births", "pairs"):
+        assert getattr(a, name).shape == getattr(b, name).shape
+
+
+def test_what_bounds_cut_is_told_to_the_owner_and_not_to_the_file() -> None:
+    trace = log(users=True)
+    profile, cuts = release_with_cuts(trace, PrivacyBudget(8.0, "user", samples_per_user=1, lookups_per_sample=2))
+    assert cuts.samples == np.count_nonzero(~kept_samples(trace, 1))
+    assert cuts.lookups > 0
+    assert profile.samples < trace.samples
+
+
+def test_bad_input_is_named() -> None:
+    with pytest.raises(HotrowError, match="user ids"):
+        release(log(), PrivacyBudget(1.0, "user"))
+    with pytest.raises(HotrowError, match=r"epsilon 0\.001 leaves"):
+        release(log(), PrivacyBudget(0.001))
+    assert any("only the LRU curve" in a for a in release(log(), PrivacyBudget(1.0)).assumptions)

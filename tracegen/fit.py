@@ -1,0 +1,155 @@
+"""fit: noisy statistics → a consistent table profile. Post-processing: no privacy is spent, no data is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .locality import SMALL, reuse_edges
+from .packed import Packed
+from .popularity import spectrum
+from .profile import TableLocality, TableProfile, Variant
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Released:
+    """One table's released values and public facts; noise: standard deviation per statistic, 0 where exact."""
+
+    name: str
+    declared: int
+    samples: int
+    per_sample: int
+    one_hot: bool
+    values: dict[str, Ints]
+    noise: dict[str, float]
+
+
+def fit_table(released: Released, filled: int) -> TableProfile:
+    """A table profile whose counts, bags and samples agree; `filled` samples are not empty."""
+    bags = None if released.one_hot else _bags(released, filled)
+    accesses = filled if bags is None else int(np.arange(len(bags)) @ bags)
+    counts = fit_counts(
+        released.values["popularity"],
+        int(released.values["distinct"][0]),
+        accesses,
+        released.declared,
+        released.noise["popularity"],
+    )
+    values = released.values
+    bins = len(reuse_edges(released.samples * released.per_sample)) - 1
+    windows = len(values["ages"]) // (bins + 2)  # ages and, behind them, one number of deaths per window
+    ages = values["ages"][: windows * (bins + 1)].reshape(windows, bins + 1)
+    locality = TableLocality(
+        samples=released.samples,
+        per_sample=released.per_sample,
+        reuse=Packed.of(values["reuse"]),
+        ages=Packed.of(ages),
+        deaths=Packed.of(values["ages"][windows * (bins + 1) :]),
+        spans=Packed.of(values["spans"]),
+        births=Packed.of(values["births"]),
+        pairs=Packed.of(values["pairs"]),
+        windows=Packed.of(values["windows"]),
+        noise=released.noise,
+    )
+    sizes = None if bags is None else tuple((int(s), int(n)) for s, n in enumerate(bags) if n > 0)
+    return TableProfile(
+        released.name,
+        released.declared,
+        spectrum(counts),
+        sizes,
+        locality if accesses else None,
+        Variant("renewal") if accesses else Variant(),
+    )
+
+
+def _bags(released: Released, filled: int) -> Ints:
+    """Samples per bag size, non-negative, summing to `filled` once the emptied samples are taken off."""
+    sizes = simplex(released.values["bags"].astype(np.float64), released.samples)
+    sizes[0] = max(0.0, sizes[0] - (released.samples - filled))
+    return rounded(sizes / max(sizes.sum(), 1e-9) * filled) if sizes.sum() > 0 else rounded(_only_empty(sizes, filled))
+
+
+def _only_empty(sizes: Floats, filled: int) -> Floats:
+    empty = np.zeros_like(sizes)
+    empty[0] = filled
+    return empty
+
+
+def fit_counts(popularity: Ints, distinct: int, accesses: int, declared: int, noise: float) -> Ints:
+    """Lookups of every row, most first, summing to `accesses`, from the released popularity statistic.
+
+    Noisy values: rows per count are projected on the simplex of `distinct` rows and made unimodal, the head is made
+    monotone, and the smallest change (least squares) makes the lookups add up.
+    """
+    if accesses <= 0:
+        return np.zeros(0, np.int64)
+    small, above = popularity[:SMALL].astype(np.float64), float(popularity[SMALL])
+    excess = popularity[SMALL + 1 :].astype(np.float64)
+    if noise <= 0:
+        head = excess[: int(above)] + SMALL + 1
+        return np.concatenate((head, np.repeat(np.arange(SMALL, 0, -1), small[::-1].astype(np.int64)))).astype(np.int64)
+    rows = min(max(1, distinct), accesses, declared)
+    shares = simplex(np.append(small, above), rows)
+    small, heads = shares[:-1], min(round(shares[-1]), len(excess))
+    head = np.maximum(falling(excess[:heads]), 0.0) if heads else np.zeros(0)
+    small = _balanced(small, heads, rows - heads, accesses - (SMALL + 1) * heads - head.sum())
+    values = np.concatenate((head + SMALL + 1, np.repeat(np.arange(SMALL, 0, -1), rounded(small)[::-1])))
+    return to_total(values.astype(np.float64), accesses, rows)
+
+
+def _balanced(small: Floats, heads: int, rows: int, lookups: float) -> Floats:
+    """Rows per small count: unimodal, not negative, nearest to `small` with the given sums of rows and lookups."""
+    k = np.arange(1, SMALL + 1, dtype=np.float64)
+    moments = np.array([[k @ k, k.sum()], [k.sum(), float(SMALL)]])
+    for _ in range(12):
+        top = int(np.argmax(small))
+        small = np.maximum(np.append(falling(small[:top][::-1])[::-1], falling(small[top:])), 0)
+        by_count, level = np.linalg.solve(moments, [lookups - k @ small, rows - small.sum()])
+        small = small + by_count * k + level
+    return np.maximum(small, 0)
+
+
+def to_total(counts: Floats, total: int, rows: int) -> Ints:
+    """Integer counts ≥ 1 of exactly `rows` rows that sum to `total`, nearest in proportion to `counts` − 1."""
+    counts = np.sort(np.resize(counts, rows) if len(counts) < rows else counts)[::-1][:rows]
+    extra = np.maximum(counts - 1, 0)
+    if extra.sum() <= 0:
+        extra = np.ones(rows)
+    steps = np.round(np.cumsum(extra) * ((total - rows) / extra.sum()))
+    steps[-1] = total - rows
+    return np.sort(1 + np.diff(steps, prepend=0).astype(np.int64))[::-1]
+
+
+def simplex(values: Floats, total: float) -> Floats:
+    """The nearest point (Euclidean) that is not negative and sums to `total` (Held, Wolfe and Crowder 1974)."""
+    if total <= 0:
+        return np.zeros_like(values)
+    falling_values = np.sort(values)[::-1]
+    gaps = np.cumsum(falling_values) - total
+    last = int(np.flatnonzero(falling_values - gaps / np.arange(1, len(values) + 1) > 0)[-1])
+    return np.maximum(values - gaps[last] / (last + 1), 0)
+
+
+def falling(values: Floats) -> Floats:
+    """The nearest sequence that never rises (pool adjacent violators)."""
+    levels: list[float] = []
+    widths: list[int] = []
+    for value in values:
+        level, width = float(value), 1
+        while levels and levels[-1] < level:
+            level = (levels[-1] * widths[-1] + level * width) / (widths[-1] + width)
+            width += widths.pop()
+            levels.pop()
+        levels.append(level)
+        widths.append(width)
+    return np.repeat(levels, widths) if levels else np.zeros(0)
+
+
+def rounded(values: Floats) -> Ints:
+    """Integers whose running sums are the rounded running sums: the total is kept to the nearest integer."""
+    return np.diff(np.round(np.cumsum(values)), prepend=0).astype(np.int64)

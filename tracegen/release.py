@@ -1,0 +1,377 @@
+"""release: the private measurement of a trace. The whole privacy argument is on this page.
+
+*Clock.* A trace is N samples; every sample owns L public slots of every table (1 if one-hot). N, L, the tables' names,
+declared rows and whether they are one-hot are public. Longer bags are cut at L; a user's samples beyond the m-th are
+emptied (both by slot order, so nobody's cut depends on anybody else).
+
+*Neighbours.* Two traces are neighbours when one unit's slots are replaced by *empty*: one lookup (access), one sample
+with its lookups in all tables (sample), or at most m samples (user). Nothing is re-indexed.
+
+*Sensitivity of one access* in slot t, between its row's accesses p and n: the reuse times (p,t), (t,n) leave, (p,n)
+comes; everything else stands. So
+  distinct    rows that occur: 1 changes by 1                                                L1 1, L2² 1
+  popularity  rows per count c ≤ 48, rows above, sorted excess over 49: one row moves one    2, 2
+              count down; above 49 only its excess falls, and sorting does not add
+  buckets     accesses per hash bucket of the row (the hash is keyed afresh, discarded)      1, 1
+  windows     accesses of hot buckets per window; hot is judged by the noisy buckets         1, 1
+  spans       rows by count class × span: one row leaves a cell and enters another           2, 2
+  births      rows by class × place of the first access: the same                            2, 2
+  reuse       accesses per reuse-time bin: two leave, one comes                              3, 5
+  ages        accesses per window × reuse bin, and rows by window of their last access:      3, 5
+              in the middle two cells fall, one rises; at an end a first or last moves too
+  pairs       consecutive reuse times by octave: three pairs leave, two come                 5, 13
+  bags        samples per bag size: one sample changes its cell                              2, 2
+(L2² of reuse, ages: two falls may share a cell, 2² + 1; pairs: 3² + 2².)
+*A unit* removes its g accesses one after the other: L1 × g, L2² × g², with g = 1 (access), L (sample), m·L (user).
+Bags count samples, so there g is 1, 1, m; so it is for `filled`, the samples that are not empty (user only).
+
+*Mechanism.* Every statistic is a vector of integers and gets discrete Laplace noise of scale L1/ε' or discrete
+Gaussian noise of variance L2²/2ρ', sampled exactly by OpenDP. Ledger adds up what OpenDP says each cost.
+
+*Composition.* Within a table costs add up. A sample or user has lookups in every table: the tables share ε (or ρ)
+equally. An access has one table only: every table may spend all of it (parallel composition). ρ becomes (ε, δ) by
+OpenDP's conversion. All that follows (fit, selection, generation) sees noisy values and public numbers only.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import HotrowError
+from . import locality
+from .clock import ClockedTable, kept_samples, place
+from .fit import Released, fit_table
+from .privacy import (
+    Charge,
+    Ledger,
+    Mechanism,
+    PrivacyBudget,
+    deviation,
+    epsilon_of,
+    library,
+    noise_scale,
+    rho_of,
+)
+from .profile import PrivacyHeader, Spent, TraceProfile
+from .trace import Trace
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """What is released: sensitivities of one access (or sample, where `of_samples`), and its share of the budget."""
+
+    name: str
+    l1: int
+    l2_squared: int
+    share: float
+    of_samples: bool = False
+
+
+STATISTICS = (
+    Statistic("distinct", 1, 1, 0.02),
+    Statistic("popularity", 2, 2, 0.20),
+    Statistic("buckets", 1, 1, 0.05),
+    Statistic("windows", 1, 1, 0.08),
+    Statistic("spans", 2, 2, 0.15),
+    Statistic("births", 2, 2, 0.07),
+    Statistic("reuse", 3, 5, 0.13),
+    Statistic("ages", 3, 5, 0.22),
+    Statistic("pairs", 5, 13, 0.08),
+    Statistic("bags", 2, 2, 0.03, of_samples=True),
+)
+FILLED = Statistic("filled", 1, 1, 0.01, of_samples=True)
+BUCKETS = 2**17
+HOT_ROWS = 2048
+HOT_COUNT = 96  # a row is hot from this noisy count on, and from 12 noise scales on
+SHORT, HOPELESS = 10_000, 200  # slots × ε of one access
+EXACT_WINDOW, PRIVATE_WINDOW = 1024, 4096.0  # slots of an age window: exact, and at ε = 1 for one access
+_ASSUMPTIONS = (
+    "tables are generated independently of each other",
+    "rows are renumbered at random: ids, and what lies beside what, are not kept",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A table's exact statistics before noise; windows are counted only once the hot buckets are known."""
+
+    table: ClockedTable
+    values: dict[str, Ints]
+    bucket_of_row: Ints
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How many accesses and samples of one table a unit may hold, and what one table may spend."""
+
+    accesses: int
+    samples: int
+    limit: float
+
+
+def measure(table: ClockedTable, windows: int, key: int = 0) -> Measured:
+    """All statistics but windows, exact. key: of the hash that puts rows into buckets."""
+    seen = locality.history(table, windows)
+    small = np.bincount(np.minimum(seen.counts, locality.SMALL + 1), minlength=locality.SMALL + 2)[1:]
+    excess = np.zeros(table.length // (locality.SMALL + 1) + 1, np.int64)
+    above = np.sort(seen.counts[seen.counts > locality.SMALL + 1])[::-1] - (locality.SMALL + 1)
+    excess[: len(above)] = above
+    buckets, bucket_of_row = _buckets(table, seen.counts, key)
+    values = {
+        "distinct": np.array([len(table.ids)]),
+        "popularity": np.concatenate((small, excess)),
+        "buckets": buckets,
+        "spans": locality.span_table(seen, table.length),
+        "births": locality.birth_table(seen, table.length),
+        "reuse": seen.ages[:, :-1].sum(0),
+        "ages": np.concatenate((seen.ages.ravel(), locality.death_table(seen, table.length, windows))),
+        "pairs": seen.pairs,
+        "bags": np.bincount(table.bag_sizes(), minlength=table.per_sample + 1),
+    }
+    return Measured(table, values, bucket_of_row)
+
+
+def plan(table: ClockedTable, bounds: Bounds) -> tuple[tuple[Statistic, float], ...]:
+    """The statistics that a table's release holds, and what each may cost; public facts alone decide."""
+    # a one-hot table has one lookup per sample by the form of the log, unless users' samples were dropped
+    released = [s for s in STATISTICS if s.name != "bags" or not table.one_hot or bounds.samples > 1]
+    total = sum(s.share for s in released)
+    return tuple((s, bounds.limit * s.share / total) for s in released)
+
+
+def add_noise(
+    measured: Measured, bounds: Bounds, ledger: Ledger, names: tuple[str, ...] | None = None
+) -> dict[str, Ints]:
+    """Noisy values of the statistics called `names` (all if None); windows are those of the noisy hot buckets."""
+    noisy: dict[str, Ints] = {}
+    table = measured.table
+    for statistic, cost in plan(table, bounds):
+        if names is not None and statistic.name not in names:
+            continue
+        group = bounds.samples if statistic.of_samples else bounds.accesses
+        l1, l2_squared = statistic.l1 * group, statistic.l2_squared * group**2
+        if statistic.name == "windows":
+            scale = noise_scale(ledger.mechanism, cost, l1, l2_squared)
+            hot = hot_buckets(noisy["buckets"], hot_threshold(ledger, table.name, scale))
+            values = hot_windows(measured, hot)
+        else:
+            values = measured.values[statistic.name]
+        noisy[statistic.name] = ledger.noisy(values, cost, l1, l2_squared, table.name, statistic.name)
+    return noisy
+
+
+def exact(measured: Measured) -> dict[str, Ints]:
+    """The statistics without noise: not private."""
+    hot = hot_buckets(measured.values["buckets"], HOT_COUNT)
+    return {**measured.values, "windows": hot_windows(measured, hot)}
+
+
+def hot_threshold(ledger: Ledger, table: str, windows_scale: float) -> float:
+    """The noisy count from which a bucket is hot: clear of both noises, whatever the data."""
+    buckets_scale = next(c.scale for c in ledger.charges if c.table == table and c.statistic == "buckets")
+    return max(HOT_COUNT, 12 * buckets_scale, 6 * locality.SHAPE_WINDOWS**0.5 * windows_scale)
+
+
+def hot_buckets(counts: Ints, threshold: float) -> Ints:
+    """Buckets of at least `threshold` accesses, most first, at most HOT_ROWS."""
+    order = np.argsort(-counts, kind="stable")[:HOT_ROWS]
+    return order[counts[order] >= threshold]
+
+
+def hot_windows(measured: Measured, hot: Ints) -> Ints:
+    """Accesses of the hot buckets per window, int64 [hot, SHAPE_WINDOWS]."""
+    rank = np.full(len(measured.values["buckets"]), -1, np.int64)
+    rank[hot] = np.arange(len(hot))
+    return locality.activity(measured.table, rank[measured.bucket_of_row], len(hot))
+
+
+def release(trace: Trace, budget: PrivacyBudget, name: str = "trace") -> TraceProfile:
+    """A private profile of `trace`. Raises HotrowError where the budget cannot serve it."""
+    return release_with_cuts(trace, budget, name)[0]
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """What the bounds cut off, exact: for the trace's owner alone, never in a file."""
+
+    lookups: int
+    samples: int
+    seconds_of_noise: float
+
+
+def release_with_cuts(trace: Trace, budget: PrivacyBudget, name: str = "trace") -> tuple[TraceProfile, Cuts]:
+    """The private profile, and what the bounds cut off."""
+    kept = kept_samples(trace, budget.samples_per_user) if budget.unit == "user" else None
+    total = budget.epsilon if budget.mechanism == "laplace" else rho_of(budget.epsilon, budget.delta)
+    filled, charges = _filled(trace, kept, budget, total)
+    tables, cut, seconds = [], 0, 0.0
+    short = []
+    for table in trace.tables:
+        clocked, lost = place(table, 1 if table.offsets is None else budget.lookups_per_sample, kept)
+        cut += lost
+        bounds = table_bounds(clocked, budget, total, len(trace.tables))
+        weight = check(clocked, bounds, budget)
+        if weight < SHORT:
+            short.append(f"table {table.name!r}: N·ε is {weight:,.0f}; below {SHORT:,} only the LRU curve means much")
+        measured = measure(clocked, private_windows(clocked, bounds, budget.mechanism), secrets.randbits(63))
+        start = time.thread_time()
+        ledger = Ledger(budget.mechanism, bounds.limit)
+        noisy = add_noise(measured, bounds, ledger)
+        seconds += time.thread_time() - start
+        noise = {c.statistic: deviation(budget.mechanism, c.scale) for c in ledger.charges}
+        tables.append(fit_table(_released(clocked, noisy, noise), filled))
+        charges += ledger.charges
+    header = _header(budget, charges)
+    profile = TraceProfile(
+        name,
+        "private",
+        f"released from a trace with {budget.mechanism} noise",
+        filled,
+        tuple(tables),
+        (*_ASSUMPTIONS, *short),
+        header,
+    )
+    return profile, Cuts(cut, 0 if kept is None else int(np.count_nonzero(~kept)), seconds)
+
+
+def exact_profile(trace: Trace, name: str = "trace") -> TraceProfile:
+    """All statistics without noise: NOT PRIVATE."""
+    tables = []
+    for table in trace.tables:
+        longest = 1 if table.offsets is None else max(1, int(table.bag_sizes().max(initial=1)))
+        clocked, _ = place(table, longest)
+        measured = measure(clocked, exact_windows(clocked))
+        noise = {s.name: 0.0 for s in STATISTICS}
+        tables.append(fit_table(_released(clocked, exact(measured), noise), table.samples))
+    source = "measured on the trace itself, without noise; NOT PRIVATE"
+    return TraceProfile(name, "exact", source, trace.samples, tuple(tables), _ASSUMPTIONS)
+
+
+def table_bounds(table: ClockedTable, budget: PrivacyBudget, total: float, tables: int) -> Bounds:
+    """What a unit may hold of one table, and the table's part of the `total` ε or ρ."""
+    if budget.unit == "access":
+        return Bounds(1, 1, total)
+    if budget.unit == "sample":
+        return Bounds(table.per_sample, 1, total / tables)
+    most = budget.samples_per_user
+    return Bounds(most * table.per_sample, most, total * (1 - FILLED.share) / tables)
+
+
+def check(table: ClockedTable, bounds: Bounds, budget: PrivacyBudget) -> float:
+    """Slots × ε of one access, a measure of what can be learned; HotrowError where that is nothing."""
+    weight = table.length * _epsilon_of_access(bounds, budget.mechanism)
+    if weight < HOPELESS:
+        each = bounds.limit if budget.mechanism == "laplace" else 2 * bounds.limit**0.5
+        raise HotrowError(
+            f"table {table.name!r}: epsilon {budget.epsilon:g} leaves about {each:.3g} for this table and "
+            f"{each / bounds.accesses:.2g} per lookup, nothing but noise over {table.samples:,} samples; "
+            "raise epsilon, leave out tables, take a longer trace or a smaller unit"
+        )
+    return weight
+
+
+def private_windows(table: ClockedTable, bounds: Bounds, mechanism: Mechanism) -> int:
+    """Age windows of a private release: as many as length and noise allow, public facts alone."""
+    return int(np.clip(table.length * _epsilon_of_access(bounds, mechanism) / PRIVATE_WINDOW, 4, 256))
+
+
+def exact_windows(table: ClockedTable) -> int:
+    """Age windows of an exact profile."""
+    return int(np.clip(table.length // EXACT_WINDOW, 1, 512))
+
+
+def _epsilon_of_access(bounds: Bounds, mechanism: Mechanism) -> float:
+    """The ε whose Laplace noise is as large as the noise that one access's share of the budget gets."""
+    return (bounds.limit if mechanism == "laplace" else 2 * bounds.limit**0.5) / bounds.accesses
+
+
+def _buckets(table: ClockedTable, counts: Ints, key: int) -> tuple[Ints, Ints]:
+    """Accesses per bucket, and the bucket of every row: its id in a small table, else a keyed hash of it."""
+    if table.declared <= BUCKETS:
+        size, bucket = table.declared, table.ids
+    else:
+        size = BUCKETS
+        mixed = table.ids.astype(np.uint64) ^ np.uint64(key)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):  # SplitMix64's finalizer
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        bucket = (mixed % np.uint64(size)).astype(np.int64)
+    return np.bincount(bucket, weights=counts, minlength=size).astype(np.int64), bucket
+
+
+def _filled(
+    trace: Trace, kept: NDArray[np.bool_] | None, budget: PrivacyBudget, total: float
+) -> tuple[int, list[Charge]]:
+    """Samples that were not emptied, noisy, with its cost; all of them where nothing is emptied."""
+    if kept is None:
+        return trace.samples, []
+    ledger = Ledger(budget.mechanism, total * FILLED.share)
+    most = budget.samples_per_user
+    noisy = ledger.noisy(
+        np.array([np.count_nonzero(kept)]),
+        total * FILLED.share,
+        FILLED.l1 * most,
+        FILLED.l2_squared * most**2,
+        "",
+        FILLED.name,
+    )
+    return int(np.clip(noisy[0], 1, trace.samples)), ledger.charges
+
+
+def _released(table: ClockedTable, values: dict[str, Ints], noise: dict[str, float]) -> Released:
+    return Released(table.name, table.declared, table.samples, table.per_sample, table.one_hot, values, noise)
+
+
+def total_cost(charges: list[Charge], budget: PrivacyBudget) -> float:
+    """ε (laplace) or ρ (gaussian) of the whole file: the largest table's at unit access, else the sum."""
+    names = dict.fromkeys(c.table for c in charges)
+    per_table = [sum(c.cost for c in charges if c.table == name) for name in names]
+    return max(per_table) if budget.unit == "access" else sum(per_table)
+
+
+def _header(budget: PrivacyBudget, charges: list[Charge]) -> PrivacyHeader:
+    total = total_cost(charges, budget)
+    pure = budget.mechanism == "laplace"
+    protected, not_protected = _words(budget)
+    return PrivacyHeader(
+        unit=budget.unit,
+        epsilon=budget.epsilon,
+        delta=budget.delta,
+        epsilon_spent=total if pure else epsilon_of(total, budget.delta),
+        rho=None if pure else total,
+        mechanism=f"discrete {budget.mechanism}",
+        library=library(),
+        samples_per_user=budget.samples_per_user if budget.unit == "user" else None,
+        lookups_per_sample=budget.lookups_per_sample,
+        protected=protected,
+        not_protected=not_protected,
+        spent=tuple(Spent(*(getattr(c, f) for f in Spent.__struct_fields__)) for c in charges),
+    )
+
+
+def _words(budget: PrivacyBudget) -> tuple[str, str]:
+    """In plain words: what the guarantee hides, and what it does not."""
+    public = "Public: the number of samples, table names, declared rows, which tables are one-hot, slots per sample."
+    factor = f"e^{budget.epsilon:g}" + (f" plus {budget.delta:g}" if budget.delta else "")
+    if budget.unit == "access":
+        return (
+            f"Any one lookup: whoever sees this file can tell whether it happened by a factor of at most {factor}.",
+            f"A person: somebody with many lookups is protected by that many times ε. {public}",
+        )
+    if budget.unit == "sample":
+        return (
+            "Any one sample, with its lookups in all tables: whoever sees this file can tell whether it happened by "
+            f"a factor of at most {factor}.",
+            f"A person with many samples: k samples together are protected by k·ε. {public}",
+        )
+    return (
+        f"Any one user, with all samples: whoever sees this file can tell whether the user is in the log by a factor "
+        f"of at most {factor}.",
+        f"Facts about many users together. Of a user only the first {budget.samples_per_user} samples count. {public}",
+    )

@@ -1,0 +1,78 @@
+"""Ages: the age matrix and deaths made usable: noise taken out, rows and columns raked to what else was released."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fit import simplex
+from ..profile import TableLocality
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Ages:
+    """demand: accesses per window × reuse bin (first accesses last); deaths: rows that end per window. Not negative."""
+
+    demand: Floats
+    deaths: Floats
+
+
+def fitted_ages(locality: TableLocality, accesses: int, distinct: int) -> Ages:
+    """Exact matrices as they are; noisy ones shrunk and raked to `accesses` and `distinct` in all."""
+    demand = locality.ages.array().astype(np.float64)
+    deaths = locality.deaths.array().astype(np.float64)
+    noise = locality.noise["ages"]
+    if noise <= 0:
+        return Ages(demand, deaths)
+    windows = len(demand)
+    reuse, total_of_bins = locality.reuse.array().astype(np.float64), demand[:, :-1].sum(0)
+    ours, theirs = windows * noise**2, locality.noise["reuse"] ** 2  # variances: sum of cells, and released
+    columns = simplex((total_of_bins * theirs + reuse * ours) / (ours + theirs), accesses - distinct)
+    births = _smooth(demand[:, -1], noise, distinct)
+    others = _shrunk(demand[:, :-1], noise)
+    even = accesses / windows  # every window has as many slots; how full they are is not told apart from noise
+    kept = np.array([simplex(row, max(even - b, 0.0)) for row, b in zip(others, births, strict=True)])
+    kept = _raked(kept, columns, np.maximum(even - births, 0))
+    return Ages(np.column_stack((kept, births)), _smooth(deaths, noise, distinct))
+
+
+def _shrunk(matrix: Floats, noise: float) -> Floats:
+    """Column means plus the part whose singular values stand out of the noise (Gavish and Donoho 2017, Frobenius)."""
+    means = matrix.mean(0)
+    rest = matrix - means
+    left, values, right = np.linalg.svd(rest, full_matrices=False)
+    m, n = sorted(rest.shape)
+    beta = m / n
+    y = values / (noise * np.sqrt(n))
+    inner = np.maximum((y**2 - beta - 1) ** 2 - 4 * beta, 0)
+    kept = np.where(y > 1 + np.sqrt(beta), np.sqrt(inner) / np.maximum(y, 1e-9), 0.0) * noise * np.sqrt(n)
+    shrunk: Floats = means + (left * kept) @ right
+    return shrunk
+
+
+def _smooth(values: Floats, noise: float, total: float) -> Floats:
+    """A noisy series summing to `total`: Haar details below the universal threshold are dropped (Donoho 1994)."""
+    size = 1 << max(0, (len(values) - 1).bit_length())
+    level = np.append(values, np.full(size - len(values), values.mean()))
+    threshold = noise * np.sqrt(2 * np.log(max(2, size))) * 0.8
+    details = []
+    while len(level) > 1:
+        details.append((level[::2] - level[1::2]) / np.sqrt(2))
+        level = (level[::2] + level[1::2]) / np.sqrt(2)
+    for detail in reversed(details):
+        kept = np.where(np.abs(detail) > threshold, detail, 0.0)
+        level = np.column_stack((level + kept, level - kept)).ravel() / np.sqrt(2)
+    return simplex(level[: len(values)], total)
+
+
+def _raked(matrix: Floats, columns: Floats, rows: Floats, rounds: int = 30) -> Floats:
+    """Iterative proportional fitting to column and row sums; a tiny floor lets empty cells take part."""
+    cells = np.maximum(matrix, 0) + 1e-4 * columns / max(len(rows), 1)
+    for _ in range(rounds):
+        cells = cells * (columns / np.maximum(cells.sum(0), 1e-9))
+        cells = cells * (rows / np.maximum(cells.sum(1), 1e-9))[:, None]
+    return cells
