@@ -50,7 +50,7 @@ class RandomSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """What these data are, in words."""
-        return (f"random lookups: {self.distribution}, seed {self.seed}",)
+        return (f"random lookups, {type(self.distribution).__name__.lower()} rows, seed {self.seed}",)
 
     def batch(self, epoch: int, k: int) -> Batch:
         """Batch number k of an epoch."""

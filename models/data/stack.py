@@ -1,8 +1,9 @@
 """Lookups from a stack-distance distribution: an LRU stack that goes on over bags and batches.
 
 The distribution is the DLRM benchmark's (dist_emb_j.log): three lines, the distinct ids in order of first touch, the
-distinct stack distances in rising order, and their cumulated probabilities. Distance 0 is a first access, 1 an immediate
-repeat. Source: facebookresearch/dlrm, whose own generator starts anew with every bag and so loses the locality.
+distinct stack distances in rising order, and their cumulated probabilities. Distance 0 is a first access, 1 an
+immediate repeat. Source: facebookresearch/dlrm, whose own generator starts anew with every bag and so loses the
+locality.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ that is above 0: so does the DLRM benchmark (facebookresearch/dlrm).
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import count
@@ -130,8 +129,8 @@ def open_columns(folder: Path) -> tuple[Columns, About]:
 def split(columns: Columns, days: Sequence[int]) -> tuple[Columns, tuple[int, ...], Columns]:
     """Training columns and their days, and test columns: the last day's second half.
 
-    Where the log is one file, seven equal parts are its days, as in the DLRM benchmark. The last day's first half is for
-    validation and in neither.
+    Where the log is one file, seven equal parts are its days, as in the DLRM benchmark. The last day's first half is
+    for validation and in neither.
     """
     if len(days) == 1:
         parts = split_days(columns.samples)
@@ -140,12 +139,6 @@ def split(columns: Columns, days: Sequence[int]) -> tuple[Columns, tuple[int, ..
     training = sum(days[:-1])
     middle = training + (days[-1] + 1) // 2
     return columns.between(0, training), tuple(days[:-1]), columns.between(middle, columns.samples)
-
-
-def remove(folder: Path) -> None:
-    """Delete a folder of columns, so that the log is processed again."""
-    if (folder / ABOUT).is_file():
-        shutil.rmtree(folder)
 
 
 def _parts(day: Path, max_ind_range: int) -> Iterator[Trace]:

@@ -107,7 +107,8 @@ def _pooled(effect: NDArray[np.float64], table: TableLookups) -> NDArray[np.floa
     if table.offsets is None:
         return values
     sums: NDArray[np.float64] = np.concatenate(([0.0], np.cumsum(values)))
-    return sums[table.offsets[1:]] - sums[table.offsets[:-1]]
+    pooled: NDArray[np.float64] = sums[table.offsets[1:]] - sums[table.offsets[:-1]]
+    return pooled
 
 
 def _unit_variance(values: NDArray[np.floating]) -> NDArray[np.float64]:

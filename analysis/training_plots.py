@@ -1,0 +1,41 @@
+"""Figures of training: learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .plots import PALETTE, _look
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Curve = Sequence[tuple[float, float]]  # epochs done, value
+MARKED = 30  # points up to which each is marked
+
+
+def learning_curves(training: Curve, test: Curve, accuracy: Curve, auc: Curve) -> Figure:
+    """Loss in training and tests over the epochs and, of tests, accuracy and AUC (fractions of 1)."""
+    from matplotlib.figure import Figure
+
+    with _look("learning-curves"):
+        panels = 2 if accuracy else 1
+        figure = Figure(figsize=(6.4 if panels == 1 else 10.0, 3.8))
+        axes = figure.subplots(1, panels, squeeze=False)[0]
+        for name, curve, colour in (("training", training, PALETTE[0]), ("test", test, PALETTE[3])):
+            _draw(axes[0], name, curve, colour)
+        axes[0].set(xlabel="epochs", ylabel="mean loss per sample", title="Loss")
+        axes[0].legend(fontsize=8)
+        if accuracy:
+            for name, curve, colour in (("accuracy", accuracy, PALETTE[2]), ("AUC", auc, PALETTE[4])):
+                _draw(axes[1], name, [(x, 100 * y) for x, y in curve], colour)
+            axes[1].set(xlabel="epochs", ylabel="of the test samples or pairs, %", title="Test accuracy and AUC")
+            axes[1].legend(fontsize=8)
+        return figure
+
+
+def _draw(axes: object, name: str, curve: Curve, colour: str) -> None:
+    if curve:
+        x, y = zip(*curve, strict=True)
+        marker = "o" if len(curve) <= MARKED else ""
+        axes.plot(x, y, label=name, color=colour, marker=marker, markersize=3, linewidth=1.5)  # type: ignore[attr-defined]

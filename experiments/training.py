@@ -1,0 +1,196 @@
+"""Question: how well does a model learn these clicks? hotrow train: train, evaluate or run it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+
+from .. import HotrowError
+from ..analysis import plots
+from ..analysis.training_plots import learning_curves
+from ..atomic import replacing
+from ..models.benchmark_flags import Flags, parse
+from ..models.data.recipe import RecipeSource, initialize_as_benchmark
+from ..models.data.source import batches
+from ..models.dlrm import DLRM
+from ..models.training.evaluation import infer
+from ..models.training.foreign import load_any_model
+from ..models.training.metrics import Metrics, StreamingMetrics
+from ..models.training.state import resume_training, save_model, save_training
+from ..models.training.train import Done, Point, Test, Trainer
+from ..profiling.timer import threads_set
+from .training_print import Printer, print_architecture, print_batches, print_parameters
+from .training_setup import Setup, prepare
+from .training_watch import Log, profiled
+
+STATE, BEST, RESULT, CURVES = "state.safetensors", "best.safetensors", "result.json", "learning-curves"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a run of hotrow train gave. seconds_per_batch: mean, tests left out; None where there were no batches."""
+
+    setup: Setup
+    model: DLRM
+    points: tuple[Point, ...]
+    tests: tuple[Test, ...]
+    inference: Metrics | None
+    seconds_per_batch: float | None
+    reached: str | None
+
+    def plain(self) -> dict[str, Any]:
+        """The numbers as plain values, for JSON."""
+        return {
+            "model": msgspec.to_builtins(self.setup.config),
+            "training": msgspec.to_builtins(self.setup.training),
+            "data": self.setup.data,
+            "points": msgspec.to_builtins(self.points),
+            "tests": msgspec.to_builtins(self.tests),
+            "inference": msgspec.to_builtins(self.inference),
+            "seconds_per_batch": self.seconds_per_batch,
+            "reached": self.reached,
+            "notes": list(self.setup.notes),
+        }
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line of hotrow train and print as it asks. Raises HotrowError for a user's mistake."""
+    flags = parse(arguments)
+    result = run(flags)
+    if flags.json:
+        print(json.dumps(result.plain(), indent=1, allow_nan=False))
+    return 0
+
+
+def run(flags: Flags) -> Result:
+    """Do what the flags ask for; progress is printed unless they say quiet or json."""
+    with threads_set(flags.threads or None):
+        say: Callable[[str], None] = _nothing if flags.quiet or flags.json else print
+        setup = prepare(flags)
+        if not (flags.quiet or flags.json):
+            for note in setup.notes:
+                print(f"note: {note}", file=sys.stderr)
+        model = _model(flags, setup, say)
+        if flags.debug_mode:
+            print_architecture(setup.config, say)
+            print_batches(setup.source, say)
+            say("initial parameters (weights and bias):")
+            print_parameters(model, flags.print_precision, say)
+        say("time/loss/accuracy (if enabled):")
+        result = _infer(flags, setup, model, say) if flags.inference_only else _train(flags, setup, model, say)
+        if flags.debug_mode and not flags.inference_only:
+            say("updated parameters (weights and bias):")
+            print_parameters(model, flags.print_precision, say)
+    if flags.out:
+        _keep(result, Path(flags.out))
+    return result
+
+
+def _model(flags: Flags, setup: Setup, say: Callable[[str], None]) -> DLRM:
+    model = DLRM(setup.config, flags.numpy_rand_seed)
+    if isinstance(setup.source, RecipeSource):
+        initialize_as_benchmark(model, np.random.RandomState(flags.numpy_rand_seed))
+    if flags.load_model:
+        load_any_model(flags.load_model, model)
+    if flags.use_gpu and torch.cuda.is_available():
+        say(f"Using {torch.cuda.get_device_name()}...")
+        return model.to("cuda")
+    if flags.use_gpu:
+        say("no CUDA device was found")
+    say("Using CPU...")
+    return model
+
+
+def _train(flags: Flags, setup: Setup, model: DLRM, say: Callable[[str], None]) -> Result:
+    trainer = Trainer(model, setup.source, setup.training, setup.test)
+    if flags.resume:
+        resume_training(flags.resume, trainer, setup.data)
+    out = Path(flags.out) if flags.out else None
+    if flags.enable_profiling and out is None:
+        raise HotrowError("--enable-profiling needs --out, a folder for the trace")
+    printer = Printer(say, setup.training.best_by, flags.print_time, flags.print_wall_time)
+    log = Log(Path(flags.tensorboard_filename)) if flags.tensorboard_filename else None
+    seconds, trained = 0.0, 0
+    steps = trainer.run() if not flags.enable_profiling or out is None else profiled(trainer.run(), out)
+    try:
+        for done in steps:
+            seconds, trained = seconds + done.seconds, trained + 1
+            printer.batch(done)
+            if log is not None:
+                log.add(done, trainer.progress.steps)
+            _save(flags, trainer, done, setup, out)
+    finally:
+        if log is not None:
+            log.close()
+    if trainer.progress.reached is not None:
+        say(f"stopped: {trainer.progress.reached} has reached its threshold")
+    if flags.save_model and not trainer.progress.tests:
+        save_model(flags.save_model, model)
+    progress = trainer.progress
+    mean = seconds / trained if trained else None
+    return Result(setup, model, progress.points, progress.tests, None, mean, progress.reached)
+
+
+def _save(flags: Flags, trainer: Trainer, done: Done, setup: Setup, out: Path | None) -> None:
+    """Write the best model, and the state where it is due and whole."""
+    if done.test is not None and done.test.best:
+        if flags.save_model:
+            save_model(flags.save_model, trainer.model)
+        if out is not None:
+            save_model(out / BEST, trainer.model)
+    ends = done.test is not None or done.batch == done.batches or trainer.progress.reached is not None
+    due = ends or (flags.save_every > 0 and done.batch % flags.save_every == 0)
+    if out is not None and due and done.whole:
+        save_training(out / STATE, trainer, setup.data)
+
+
+def _infer(flags: Flags, setup: Setup, model: DLRM, say: Callable[[str], None]) -> Result:
+    """Predictions for the test data, or the training data where there are none."""
+    source = setup.test or setup.source
+    metrics, number = StreamingMetrics(), batches(source)
+    seconds = recent = 0.0
+    with torch.inference_mode():
+        for k, made in enumerate(infer(model, source), start=1):
+            loss = setup.training.loss_of(torch.from_numpy(made.probability), torch.from_numpy(made.label))
+            metrics.add(made.probability, made.label, loss.item())
+            seconds, recent = seconds + made.seconds, recent + made.seconds
+            every = setup.training.report_every
+            if k % every == 0 or k == number:
+                since = every if k % every == 0 else k % every
+                say(f"Finished inference it {k}/{number}, {1e3 * recent / since:.2f} ms/it")
+                recent = 0.0
+    result = metrics.result()
+    say(Printer.metrics(result))
+    return Result(setup, model, (), (), result, seconds / number, None)
+
+
+def _keep(result: Result, out: Path) -> None:
+    """Write the numbers and, of a training, its curves."""
+    with replacing(out / RESULT) as beside:
+        beside.write_text(json.dumps(result.plain(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    if not result.points:
+        return
+    number = batches(result.setup.source)
+    training = [(p.epoch + p.batch / number, p.loss) for p in result.points]
+    tests = [(t.epoch + t.batch / number, t.metrics) for t in result.tests]
+    figure = learning_curves(
+        training,
+        [(x, m.loss) for x, m in tests],
+        [(x, m.accuracy) for x, m in tests],
+        [(x, m.auc) for x, m in tests if m.auc is not None],
+    )
+    for suffix in (".svg", ".png"):
+        with replacing(out / f"{CURVES}{suffix}") as beside:
+            plots.save(figure, beside)
+
+
+def _nothing(line: str) -> None:
+    """Prints nothing."""
