@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -114,7 +115,12 @@ def simulate(
     Raises HotrowError for other addresses or levels.
     """
     caches = Hierarchy(_levels(levels), replacement=replacement, inclusion=inclusion, tell_apart=tell_apart)
-    caches.serve(_words(addresses, writes, caches.line_bytes))
+    bytes, stores = _checked(addresses, writes)
+    shift = caches.line_bytes.bit_length() - 1
+    for start in range(0, len(bytes), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        words = (bytes[block] >> shift).astype(np.int64, copy=False) << 1
+        caches.serve(words if stores is None else words | stores[block])
     if flush:
         caches.flush()
     return caches.stats()
@@ -148,7 +154,8 @@ def _levels(given: Sequence[Level] | HasLevels) -> Sequence[Level]:
     return given if isinstance(given, Sequence) else given.levels
 
 
-def _words(addresses: ArrayLike, writes: ArrayLike | None, line_bytes: int) -> NDArray[np.int64]:
+def _checked(addresses: ArrayLike, writes: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Addresses as int64 or uint64, and whether each is written; HotrowError for what cannot be."""
     bytes = np.asarray(addresses)
     if bytes.ndim == 1 and bytes.size == 0:
         bytes = bytes.astype(np.int64)  # numpy calls an empty list float64
@@ -159,15 +166,10 @@ def _words(addresses: ArrayLike, writes: ArrayLike | None, line_bytes: int) -> N
     if bytes.dtype.kind == "i" and len(bytes) and bytes.min() < 0:
         where = int(np.argmax(bytes < 0))
         raise HotrowError(f"address {bytes[where]} at access {where}; addresses start at 0")
-    shift = line_bytes.bit_length() - 1
-    wide = bytes.astype(np.uint64 if bytes.dtype == np.uint64 else np.int64, copy=False)
-    words: NDArray[np.int64] = (wide >> shift).astype(np.int64, copy=False) << 1
-    if writes is None:
-        return words
-    stores = np.asarray(writes, np.bool_)
-    if stores.shape != bytes.shape:
+    stores = None if writes is None else np.asarray(writes, np.bool_)
+    if stores is not None and stores.shape != bytes.shape:
         raise HotrowError(f"writes has shape {stores.shape} for {len(bytes)} addresses; give one for each")
-    return words | stores
+    return bytes.astype(np.uint64 if bytes.dtype == np.uint64 else np.int64, copy=False), stores
 
 
 def _codes(given: str | Sequence[str], count: int, known: dict[str, int], what: str) -> list[int]:

@@ -243,6 +243,7 @@ class FilteringCaches:
         self._shapes, self._fifo = tuple(shapes), tuple(fifo)
         self._coarser = [0, *np.diff(lines).tolist()]
         self._tags = [unused_tags(sets, ways) for sets, ways in shapes]
+        self._below = [np.empty(0, np.int64) for _ in shapes]
         self._writing: bool | None = None
 
     def serve(self, words: NDArray[np.int64], noting: bool) -> list[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
@@ -268,7 +269,9 @@ class FilteringCaches:
         for to in range(level, len(self._shapes)):
             sets, ways = self._shapes[to]
             fetches = int(to == 0 or self._coarser[to] > 0)
-            below = np.empty(2 * len(requests), np.int64)
+            if len(self._below[to]) < 2 * len(requests):
+                self._below[to] = np.empty(2 * len(requests), np.int64)
+            below = self._below[to]
             missed = np.empty(len(requests), np.bool_) if noting else None
             asked = filter_requests(
                 self._tags[to], sets, ways, lanes_of(ways), self._fifo[to], self._coarser[to], fetches,

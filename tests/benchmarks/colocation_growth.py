@@ -1,0 +1,72 @@
+"""How L2 misses grow with co-located models: prints the tables of docs/hierarchy.md.
+
+Run from the checkout as `.venv/bin/python tests/benchmarks/colocation_growth.py`; minutes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hotrow.analysis.colocation_cache import SharedCaches, simulate_colocation
+from hotrow.analysis.hierarchy import Level
+from hotrow.analysis.layout import Layout
+from hotrow.tracegen.trace import TableLookups, Trace
+
+MODELS = (1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 40)
+TABLES, ROWS, POOLING, ROW_BYTES = 8, 4_000_000, 80, 128  # the model rm1: 32 float32 values a row
+WEIGHT_LINES = 100_416 * 4 // 64  # rm1's multiply-adds, a float32 weight each, all read for every sample
+ZIPF = 0.9
+SAMPLES = 1200  # of all models together, at least 60 of each; the first half warms up
+
+L1 = Level.of_size("L1", 32 * 2**10, 8)
+SOCKETS = {  # L1, L2 and L3 of HPCA'20, table II; ways of the processors' data sheets
+    "Broadwell": ((L1, Level.of_size("L2", 256 * 2**10, 8)), (Level.of_size("L3", 35 * 2**20, 20),)),
+    "Skylake": ((L1, Level.of_size("L2", 2**20, 16)), (Level.of_size("L3", 55 * 2**19, 11),)),
+}
+
+
+def model(number: int, samples: int, cumulative: NDArray[np.float64], weights: bool) -> Trace:
+    """Samples of one model; its rows and its draws are its own."""
+    rng = np.random.default_rng([20, number])
+    bags = np.arange(0, samples * POOLING + 1, POOLING)
+    tables = []
+    for table in range(TABLES):
+        ranks = np.minimum(np.searchsorted(cumulative, rng.random(samples * POOLING)), ROWS - 1)
+        step = int(rng.integers(1, ROWS)) * 2 + 1  # spreads the ranks over the table, one to one where coprime
+        while np.gcd(step, ROWS) > 1:
+            step += 2
+        tables.append(TableLookups(f"t{table}", ROWS, (ranks * step + table) % ROWS, bags))
+    if weights:
+        lines = np.tile(np.arange(WEIGHT_LINES), samples)
+        tables.append(TableLookups("weights", WEIGHT_LINES, lines, np.arange(samples + 1) * WEIGHT_LINES))
+    return Trace(tuple(tables))
+
+
+def main() -> None:
+    """Print, for embeddings alone and with weights, the misses of L2 per sample and model."""
+    cumulative = np.cumsum(np.arange(1, ROWS + 1) ** -ZIPF)
+    cumulative /= cumulative[-1]
+    for weights in (False, True):
+        print("embeddings and weights" if weights else "embeddings alone", flush=True)
+        print("| models |" + "".join(f" {n} |" for n in MODELS))
+        rows: dict[tuple[str, str], list[str]] = {}
+        for count in MODELS:
+            samples = max(60, SAMPLES // count)
+            traces = [model(number, samples, cumulative, weights) for number in range(count)]
+            row_bytes = [ROW_BYTES] * TABLES + [64] * weights
+            layouts = [Layout.of_rows(trace, row_bytes) for trace in traces]
+            for socket, (private, shared) in SOCKETS.items():
+                for inclusion in ("inclusive", "exclusive"):
+                    caches = SharedCaches(socket, private, shared, inclusion)
+                    run = simulate_colocation(traces, layouts, caches, warm_up=samples // 2)
+                    each = run.models * run.samples
+                    l2, l3 = run.levels[1].misses / each, run.levels[2].misses / each
+                    rows.setdefault((socket, inclusion), []).append(f" {l2:.0f} / {l3:.0f} |")
+                    print(count, socket, inclusion, f"{l2:.1f} {l3:.1f}", flush=True)
+        for (socket, inclusion), cells in rows.items():
+            print(f"| {socket}, {inclusion} L3 |" + "".join(cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()
