@@ -138,6 +138,50 @@ def cache(
 
 
 @app.command()
+def fit(
+    trace: Annotated[Path, typer.Argument(metavar="TRACE", help="The real trace.")],
+    target: Annotated[Path, typer.Argument(metavar="PROFILE.json", help="Profile to write.")],
+    epsilon: Annotated[float, typer.Option(help="Privacy budget of the whole file; smaller protects more.")] = 1.0,
+    unit: Annotated[str, typer.Option(help="Who is protected: one access, sample or user.")] = "sample",
+    delta: Annotated[float, typer.Option(help="Of the gaussian mechanism alone.")] = 0.0,
+    mechanism: Annotated[str, typer.Option(help="laplace, or gaussian for many tables.")] = "laplace",
+    samples_per_user: Annotated[int, typer.Option(help="A user's samples beyond this many are dropped.")] = 16,
+    lookups_per_sample: Annotated[int, typer.Option(help="Bags are cut at this many lookups.")] = 8,
+    exact: Annotated[bool, typer.Option("--exact", help="No noise: the profile is NOT PRIVATE.")] = False,
+    name: Annotated[str, typer.Option(help="Name in the profile, for everybody to read.")] = "trace",
+    format: FormatName = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """A shareable profile of a private trace, differentially private unless --exact.
+
+    Example: hotrow fit clicks.parquet profile.json --epsilon 1 --unit sample
+    """
+    from .experiments.fitting import fit as fit_trace
+    from .tracegen import files
+    from .tracegen.privacy import PrivacyBudget
+
+    budget = None
+    if not exact:
+        budget = PrivacyBudget(epsilon, unit, delta, mechanism, samples_per_user, lookups_per_sample)  # type: ignore[arg-type]
+    fitted = fit_trace(files.read(trace, format), budget, name)
+    fitted.profile.save(target)
+    if exact:
+        print(f"warning: {target} is NOT PRIVATE: exact statistics of {trace}; do not share it", file=sys.stderr)
+    if as_json:
+        _print_json({"target": str(target), "private": not exact, "tables": fitted.grid().rows})
+        return
+    if not quiet:
+        spent = "" if budget is None else f"ε = {epsilon:g} per {unit}" + (f", δ = {delta:g}" if delta else "")
+        size = target.stat().st_size / 1e3
+        print(f"{target}: {spent or 'NOT PRIVATE'}, {len(fitted.profile.tables)} tables, {size:,.0f} kB")
+        cuts = fitted.cuts
+        if cuts is not None and (cuts.lookups or cuts.samples):
+            print(f"cut by the bounds: {cuts.lookups:,} lookups, {cuts.samples:,} samples (exact: do not publish)")
+        _print_grid(fitted.grid())
+
+
+@app.command()
 def generate(
     profile: Annotated[str, typer.Argument(metavar="PROFILE", help="Profile file, or the name of a built-in profile.")],
     target: Annotated[Path, typer.Argument(metavar="TRACE", help="Trace to write; its suffix names the format.")],

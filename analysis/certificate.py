@@ -150,7 +150,7 @@ def pairs_distance(locality: TableLocality, made: Synthesis, declared: int) -> f
     ours = measured.history(clocked, 1).pairs.astype(np.float64)
     noise = released.size * locality.noise["pairs"] / 2 / total
     distance = float(np.abs(released / total - ours / max(ours.sum(), 1)).sum() / 2)
-    return max(0.0, distance - noise)
+    return max(0.0, float(distance - noise))
 
 
 def _certificate(best: Candidate, tried: list[Candidate], phases: float) -> Certificate:
