@@ -167,7 +167,8 @@ def simulate_tables(
 
     def run(k: int) -> CacheStats:
         table = trace.tables[k]
-        return simulate(table.indices, policy, capacities[k], row_bytes=sizes[k], training=training, threads=1)
+        size: int = capacities[k]
+        return simulate(table.indices, policy, size, row_bytes=sizes[k], training=training, threads=1)
 
     return dict(zip(names, _in_threads(run, range(len(names)), threads), strict=True))
 

@@ -1,4 +1,4 @@
-"""Policies that move rows among lists: S3-FIFO, ARC, 2Q, SLRU, LIRS, W-TinyLFU.
+"""Policies that move rows among lists: ARC, 2Q, SLRU, LIRS, W-TinyLFU.
 
 Arguments and result of every policy are those of queues.py. The lists know three verbs: which list a row is on, move
 a row to the young end of a list, and which row of a list is the oldest. A list is a log: a row moved away or renewed
@@ -8,17 +8,14 @@ follows pointers, and the only random access is to `where`, for rows that the tr
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import Function, kernel
 from ..intrinsics import prefetch
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 AHEAD = 24
 ABSENT = 7  # the number of no list; −1 in `where` gives it
@@ -56,14 +53,12 @@ def _lists(count: int, longest: int, ids: NDArray[Any], rows: int, sizes: NDArra
 @_verb
 def _list_of(lists: Lists, x: int) -> int:
     """The list that row x is on, or ABSENT."""
-    number: int = lists.where[x] & 7
-    return number
+    return int(lists.where[x] & 7)
 
 
 @_verb
 def _size(lists: Lists, x: int) -> int:
-    size: int = lists.sizes[x] if len(lists.sizes) else 1
-    return size
+    return int(lists.sizes[x]) if len(lists.sizes) else 1
 
 
 @_verb
@@ -113,67 +108,6 @@ def _sweep(lists: Lists, of: int) -> None:
 
 
 @kernel
-def s3_fifo(ids: NDArray[Any], rows: int, sizes: NDArray[np.int64], capacity: int, missed: NDArray[np.bool_]) -> int:
-    """S3-FIFO (Yang et al., SOSP 2023): a small queue sifts out what is asked for once, a main queue keeps the rest.
-
-    A tenth of the capacity is small, a ghost queue remembers nine tenths. Two hits in small earn a place in main;
-    main gives up to three more rounds. A remembered row goes straight to main, and so does what overflows small
-    before anything was evicted.
-    """
-    SMALL, MAIN, GHOST = 0, 1, 2
-    small, ghost = int(capacity * 0.1), int(capacity * 0.9)
-    lists = _lists(3, capacity, ids, rows, sizes)
-    uses = np.zeros(rows, np.uint8)
-    misses = 0
-    evicted = False
-    final = len(ids) - 1
-    for i in range(len(ids)):
-        prefetch(lists.where, ids[min(i + AHEAD, final)])
-        prefetch(uses, ids[min(i + AHEAD, final)])
-        x = ids[i]
-        known = _list_of(lists, x)
-        if known < GHOST:
-            uses[x] = min(uses[x] + 1, 3)
-            continue
-        misses += 1
-        if len(missed):
-            missed[i] = True
-        if known == GHOST:
-            _move(lists, x, ABSENT)
-        size = _size(lists, x)
-        while lists.held[SMALL] + lists.held[MAIN] + size > capacity:
-            evicted = True
-            if lists.held[MAIN] > capacity - small or lists.held[SMALL] == 0:
-                y = _oldest(lists, MAIN)
-                while uses[y]:
-                    uses[y] -= 1
-                    _move(lists, y, MAIN)
-                    y = _oldest(lists, MAIN)
-                _move(lists, y, ABSENT)
-            else:
-                _evict_small(lists, uses, ghost)
-        full = not evicted and lists.held[SMALL] >= small
-        uses[x] = 0
-        _move(lists, x, MAIN if known == GHOST or full else SMALL)
-    return misses
-
-
-@_verb
-def _evict_small(lists: Lists, uses: NDArray[np.uint8], ghost: int) -> None:
-    """Move used rows from small to main until one that was not goes to the ghosts, or small is empty."""
-    SMALL, MAIN, GHOST = 0, 1, 2
-    while lists.held[SMALL]:
-        y = _oldest(lists, SMALL)
-        if uses[y] < 2:
-            while lists.held[GHOST] + _size(lists, y) > ghost:
-                _move(lists, _oldest(lists, GHOST), ABSENT)
-            _move(lists, y, GHOST)
-            return
-        uses[y] = 0
-        _move(lists, y, MAIN)
-
-
-@kernel
 def two_q(ids: NDArray[Any], rows: int, sizes: NDArray[np.int64], capacity: int, missed: NDArray[np.bool_]) -> int:
     """2Q (Johnson and Shasha, VLDB 1994, full version): rows asked for again soon after they left are kept by LRU.
 
@@ -183,16 +117,14 @@ def two_q(ids: NDArray[Any], rows: int, sizes: NDArray[np.int64], capacity: int,
     NEW, MAIN, GHOST = 0, 1, 2
     new, ghost = int(capacity * 0.25), int(capacity * 0.5)
     lists = _lists(3, capacity, ids, rows, sizes)
-    misses = 0
-    final = len(ids) - 1
+    misses, final = 0, len(ids) - 1
     for i in range(len(ids)):
         prefetch(lists.where, ids[min(i + AHEAD, final)])
         x = ids[i]
         known = _list_of(lists, x)
-        if known == NEW:
-            continue
-        if known == MAIN:
-            _move(lists, x, MAIN)
+        if known <= MAIN:
+            if known == MAIN:
+                _move(lists, x, MAIN)
             continue
         misses += 1
         if len(missed):
@@ -221,8 +153,7 @@ def slru(ids: NDArray[Any], rows: int, sizes: NDArray[np.int64], capacity: int, 
     share = capacity // SEGMENTS
     lowest = capacity - (SEGMENTS - 1) * share
     lists = _lists(SEGMENTS, lowest, ids, rows, sizes)
-    misses = 0
-    final = len(ids) - 1
+    misses, final = 0, len(ids) - 1
     for i in range(len(ids)):
         prefetch(lists.where, ids[min(i + AHEAD, final)])
         x = ids[i]
@@ -263,8 +194,7 @@ def arc(ids: NDArray[Any], rows: int, sizes: NDArray[np.int64], capacity: int, m
     lists = _lists(4, capacity, ids, rows, sizes)
     held = lists.held
     target = 0.0
-    misses = 0
-    final = len(ids) - 1
+    misses, final = 0, len(ids) - 1
     for i in range(len(ids)):
         prefetch(lists.where, ids[min(i + AHEAD, final)])
         x = ids[i]
@@ -275,12 +205,11 @@ def arc(ids: NDArray[Any], rows: int, sizes: NDArray[np.int64], capacity: int, m
         misses += 1
         if len(missed):
             missed[i] = True
+        replace = True
         if known == B1:
             target = min(float(capacity), target + max(held[B2] / held[B1], 1.0))
-            replace = True
         elif known == B2:
             target = max(0.0, target - max(held[B1] / held[B2], 1.0))
-            replace = True
         elif held[T1] + held[B1] == capacity:
             replace = held[T1] < capacity
             _move(lists, _oldest(lists, B1 if replace else T1), ABSENT)
@@ -305,8 +234,7 @@ def lirs(ids: NDArray[Any], rows: int, sizes: NDArray[np.int64], capacity: int, 
     with short gaps, which are resident, and all rows accessed since the oldest of them; of those no longer
     resident it remembers as many as the cache has rows. Defined for rows of one size.
     """
-    STACK = 0
-    QUEUE, GHOST = 0, 1
+    STACK, QUEUE, GHOST = 0, 0, 1
     short = capacity - max(1, int(capacity * 0.01))
     stack = _lists(1, rows, ids, rows, sizes)
     others = _lists(2, capacity, ids, rows, sizes)  # a row of the stack that is on neither has short gaps
@@ -379,8 +307,7 @@ def w_tinylfu(ids: NDArray[Any], rows: int, sizes: NDArray[np.int64], capacity: 
     lists = _lists(3, capacity, ids, rows, sizes)
     period, renewal = 0, 10 * capacity
     counts = np.zeros(rows, ids.dtype)  # 16 × the period it was last counted in + count
-    misses = 0
-    final = len(ids) - 1
+    misses, final = 0, len(ids) - 1
     for i in range(len(ids)):
         prefetch(lists.where, ids[min(i + AHEAD, final)])
         prefetch(counts, ids[min(i + AHEAD, final)])

@@ -1,4 +1,4 @@
-"""Policies whose state is a queue or two: LRU, FIFO, CLOCK, SIEVE.
+"""Policies made of queues: LRU, FIFO, CLOCK, SIEVE, S3-FIFO.
 
 Every function takes ids [accesses] (rows numbered 0, 1, 2, … as int32 or int64), rows (how many there are), sizes
 (int64 [rows] bytes of each row, or empty: every row counts 1), capacity (in the unit of sizes) and missed (bool
@@ -161,6 +161,75 @@ def sieve(ids: NDArray[Any], rows: int, sizes: NDArray[np.int64], capacity: int,
         queues[ahead, end & mask] = x
         end += 1
         state[x] = 1
+    return misses
+
+
+@kernel
+def s3_fifo(ids: NDArray[Any], rows: int, sizes: NDArray[np.int64], capacity: int, missed: NDArray[np.bool_]) -> int:
+    """S3-FIFO (Yang et al., SOSP 2023): a small queue sifts out what is asked for once, a main queue keeps the rest.
+
+    A tenth of the capacity is small, a ghost queue remembers nine tenths. Two hits in small earn a place in main;
+    main gives up to three more rounds. A remembered row goes straight to main, and so does what overflows small
+    before anything was evicted.
+    """
+    SMALL, MAIN = 0, 1
+    small_room, ghost_room = int(capacity * 0.1), int(capacity * 0.9)
+    state = np.zeros(rows, np.uint8)  # 0 not in the cache, else 4 + 4 × queue + hits, up to 3, since it joined
+    queues = np.empty((2, _ring(rows, capacity)), ids.dtype)
+    first, end, held = np.zeros((3, 2), np.int64)
+    mask = queues.shape[1] - 1
+    ghost = np.empty(len(ids), ids.dtype)  # every row that left small, in this order; memory is taken as it fills
+    number = np.full(rows, -1, ids.dtype)  # place in ghost of a row that is remembered
+    ghost_first = ghost_end = in_ghost = misses = 0
+    evicted = False
+    final = len(ids) - 1
+    for i in range(len(ids)):
+        prefetch(state, ids[min(i + AHEAD, final)])
+        x = ids[i]
+        if state[x]:
+            state[x] += state[x] & 3 < 3
+            continue
+        misses += 1
+        if len(missed):
+            missed[i] = True
+        size = sizes[x] if len(sizes) else 1
+        remembered = number[x] >= 0
+        if remembered:
+            number[x] = -1
+            in_ghost -= size
+        sifting = False  # once begun, small is searched until it gives up a row
+        while held[SMALL] + held[MAIN] + size > capacity:
+            evicted = True
+            of = MAIN if held[SMALL] == 0 or (held[MAIN] > capacity - small_room and not sifting) else SMALL
+            y = queues[of, first[of] & mask]
+            first[of] += 1
+            leaving = sizes[y] if len(sizes) else 1
+            held[of] -= leaving
+            hits = state[y] & 3
+            sifting = of == SMALL and hits >= 2
+            if sifting or (of == MAIN and hits):
+                state[y] = 8 + (0 if sifting else hits - 1)
+                queues[MAIN, end[MAIN] & mask] = y
+                end[MAIN] += 1
+                held[MAIN] += leaving
+                continue
+            state[y] = 0
+            if of == SMALL:
+                in_ghost += leaving
+                while in_ghost > ghost_room:
+                    z = ghost[ghost_first]
+                    if number[z] == ghost_first:
+                        number[z] = -1
+                        in_ghost -= sizes[z] if len(sizes) else 1
+                    ghost_first += 1
+                ghost[ghost_end] = y
+                number[y] = ghost_end
+                ghost_end += 1
+        to = MAIN if remembered or (not evicted and held[SMALL] >= small_room) else SMALL
+        state[x] = 4 + 4 * to
+        queues[to, end[to] & mask] = x
+        end[to] += 1
+        held[to] += size
     return misses
 
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ... import HotrowError
 from .frequency import lfu
-from .lists import arc, lirs, s3_fifo, slru, two_q, w_tinylfu
+from .lists import arc, lirs, slru, two_q, w_tinylfu
 from .offline import belady, static, static_prefix
-from .queues import clock, fifo, lru, sieve
+from .queues import clock, fifo, lru, s3_fifo, sieve
 from .sets import WAYS, set_lfu, set_lru, set_of_rows
 from .stream import Stream
 
@@ -58,25 +58,25 @@ def checked_capacity(policy: Policy, capacity: Any, stream: Stream) -> int:
     unit, (least, largest) = stream.unit, stream.size_range
     if isinstance(capacity, bool | np.bool_) or not isinstance(capacity, int | np.integer):
         raise HotrowError(f"{policy.name}: capacity {capacity!r}; it must be a whole number of {unit}")
-    capacity = int(capacity)
-    where = f"{policy.name}: capacity {capacity} {unit}"
+    size = int(capacity)
+    where = f"{policy.name}: capacity {size} {unit}"
     if len(stream.sizes) and not policy.mixed:
         raise HotrowError(
             f"{where}, but rows have {least} to {largest} bytes; the policy is defined for rows of one size, "
             "so give every table its own cache"
         )
-    if capacity < 1:
+    if size < 1:
         raise HotrowError(f"{where}; it must be at least 1")
-    if capacity < (needed := policy.smallest * (largest if policy.smallest > 1 else least)):
+    if size < (needed := policy.smallest * (largest if policy.smallest > 1 else least)):
         rows = f" ({policy.smallest} × {largest} bytes)" if unit == "bytes" else ""
         raise HotrowError(f"{where}; the policy is defined from {needed} {unit}{rows} on")
     if not len(stream.sizes):
-        capacity //= least
-        if capacity % policy.multiple:
+        size //= least
+        if size % policy.multiple:
             raise HotrowError(
-                f"{where} = {capacity} rows; its sets have {policy.multiple} rows, so give a multiple of that"
+                f"{where} = {size} rows; its sets have {policy.multiple} rows, so give a multiple of that"
             )
-    return min(capacity, 2**62)
+    return min(size, 2**62)
 
 
 def _kernel(function: Callable[..., int]) -> Run:

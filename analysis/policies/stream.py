@@ -49,6 +49,11 @@ class Stream:
         return (self.row_bytes or 1,) * 2
 
     @cached_property
+    def touched_rows(self) -> int:
+        """Rows that are accessed at all; `rows` also counts numbers that nobody asks for."""
+        return int(np.count_nonzero(np.bincount(self.ids, minlength=self.rows)))
+
+    @cached_property
     def hottest(self) -> NDArray[np.int64]:
         """Accessed rows, the most accesses per byte first and among equals the first accessed, int64."""
         return by_heat(self.ids, self.rows, self.sizes)

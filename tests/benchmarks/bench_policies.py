@@ -74,9 +74,9 @@ def with_peer(kind: str, path: Path) -> int:
     return round(cache.process_trace(reader)[0] * ACCESSES)
 
 
-def cpu_seconds(call: Callable[[], Any]) -> float:
+def cpu_seconds(call: Callable[..., Any], *arguments: Any, **more: Any) -> float:
     start = time.process_time()
-    call()
+    call(*arguments, **more)
     return time.process_time() - start
 
 
@@ -89,8 +89,8 @@ def test_against_libcachesim(benchmark: Any, traces: Any, policy: str) -> None:
         assert not equal or ours == theirs
         seconds = [
             (
-                cpu_seconds(lambda: simulate(ids, policy, CAPACITY, threads=1)),
-                cpu_seconds(lambda: with_peer(kind, path)),
+                cpu_seconds(simulate, ids, policy, CAPACITY, threads=1),
+                cpu_seconds(with_peer, kind, path),
             )
             for _ in range(REPEATS)
         ]
@@ -109,7 +109,7 @@ def test_alone(benchmark: Any, traces: Any, policy: str) -> None:
     capacity = CAPACITY // 32 * 32
     for name, (ids, _) in traces.items():
         simulate(ids[:1000], policy, capacity)
-        mine = median(cpu_seconds(lambda: simulate(ids, policy, capacity, threads=1)) for _ in range(REPEATS))
+        mine = median(cpu_seconds(simulate, ids, policy, capacity, threads=1) for _ in range(REPEATS))
         benchmark.extra_info[f"{name}: M accesses per CPU second, hotrow"] = round(ACCESSES / mine / 1e6, 1)
     print(policy, dict(benchmark.extra_info))
     benchmark.pedantic(simulate, (traces["a"][0], policy, capacity), rounds=1)
@@ -120,7 +120,7 @@ def test_six_policies_at_eight_sizes(benchmark: Any, shared: Path) -> None:
     ids = np.load(shared / "data" / "c2k_orm_busy.npz")["f0"]
     sizes = np.unique(np.geomspace(100, 60_000, 8).astype(int)).tolist()
     compare(ids, FAST, sizes)  # compiles
-    seconds = [cpu_seconds(lambda: compare(ids, FAST, sizes)) for _ in range(REPEATS)]
+    seconds = [cpu_seconds(compare, ids, FAST, sizes) for _ in range(REPEATS)]
     benchmark.extra_info["CPU seconds"] = round(median(seconds), 2)
     print(dict(benchmark.extra_info))
     benchmark.pedantic(compare, (ids, FAST, sizes), rounds=REPEATS)
