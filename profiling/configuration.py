@@ -15,7 +15,15 @@ from .measurement import Fact
 
 WaitPolicy = Literal["active", "passive"]
 
-KNOBS = (*ISA_KNOBS, "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "THP_MEM_ALLOC_ENABLE")
+KNOBS = (
+    *ISA_KNOBS,
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "GOMP_SPINCOUNT",
+    "THP_MEM_ALLOC_ENABLE",
+    "NUMPY_MADVISE_HUGEPAGE",
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -101,13 +101,17 @@ class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How a machine was measured: where, when, how disturbed, what SIMD each library used, and all curves."""
+    """How a machine was measured: where, when, in how many seconds, and all its curves.
+
+    contended: share of the points that were disturbed throughout. isa: what each library used at each width asked.
+    overheads: seconds per call, bag or layer.
+    """
 
     node: str
     cpu: str
     made: str
     seconds: float
-    contended: bool
+    contended: float
     isa: dict[str, dict[str, str]] = {}  # width → library → what was seen
     versions: dict[str, str] = {}
     warnings: tuple[str, ...] = ()

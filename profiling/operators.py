@@ -15,6 +15,9 @@ from torch.nn.functional import linear as torch_linear
 from .configuration import Workload
 from .measurement import Fact
 
+Library = Literal["MKL", "oneDNN"]
+Precision = Literal["fp32", "bf16"]
+
 ROTATION = 4  # index sets gone through in turn, so that no call repeats the one before
 SUM = 0
 
@@ -24,7 +27,7 @@ def embedding_bag(
     dim: int,
     bags: int,
     pooling: int,
-    precision: Literal["fp32", "bf16"] = "fp32",
+    precision: Precision = "fp32",
     exponent: float = 0.0,
     seed: int = 0,
 ) -> Workload:
@@ -52,8 +55,8 @@ def embedding_bag(
 
 def linear(
     shapes: Sequence[tuple[int, int, int]],
-    library: Literal["MKL", "oneDNN"] = "MKL",
-    precision: Literal["fp32", "bf16"] = "fp32",
+    library: Library = "MKL",
+    precision: Precision = "fp32",
 ) -> Workload:
     """Linear layers without bias of shapes (batch, inputs, outputs), one step each, called "batch×inputs×outputs".
 

@@ -87,7 +87,7 @@ def test_quantities_carry_unit_mark_and_source(tmp_path: Path) -> None:
 def test_files_bring_everything_back(tmp_path: Path) -> None:
     curve = Curve("gather", "bytes", "B/s", "avx2", 1, (1.0, 2.0), (3.0, 4.0), (2.0, 4.0), (3.0, 5.0), {"row": 64})
     calibration = Calibration(
-        "here", "Acme", "2026-11-24", 60.0, True, curves=(curve,), overheads={"call": parse("2 us", "measured", "")}
+        "here", "Acme", "2026-11-24", 60.0, 0.5, curves=(curve,), overheads={"call": parse("2 us", "measured", "")}
     )
     machine = msgspec.structs.replace(load_machine(written(tmp_path, TEXT)), calibration=calibration)
     save_machine(machine, tmp_path / "back.toml")

@@ -1,0 +1,90 @@
+"""Calibration with tiny sizes: it ends, its machine is whole and comes back from its file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hotrow import HotrowError
+from hotrow.profiling import readings
+from hotrow.profiling.calibrate import Sizes, calibrate, configurations, steps
+from hotrow.profiling.machine import Machine
+from hotrow.profiling.machine_files import load_machine, save_machine
+from hotrow.profiling.probes import LINE, LOADS, chase, gathered_bytes, latency, multiply
+from hotrow.profiling.runner import Plan
+from hotrow.profiling.units import Quantity
+
+TINY = Sizes(
+    octaves=(4096, 16384, 65536),
+    pages=(4, 8, 16),
+    rows=(64,),
+    tables=(2**16,),
+    bags=(1, 64),
+    streams=(3 * 2**12,),
+    shapes=((4, 8, 8), (8, 8, 8)),
+    isas=("native",),
+    threads=1,
+)
+QUICK = Plan(processes=1, seconds=0.0, patience=0.0, least=3, most=5, deadline=120)
+
+
+@pytest.fixture(scope="module")
+def machine() -> Machine:
+    return calibrate("tiny", TINY, QUICK)
+
+
+def test_a_calibrated_machine_is_whole(machine: Machine, tmp_path: Path) -> None:
+    assert machine.clock.mark == machine.memory["DRAM"].bandwidth.mark == "measured"
+    assert machine.cores.mark == "assumed"
+    calibration = machine.calibration
+    assert calibration is not None
+    assert {curve.what for curve in calibration.curves} == {"latency", "pages", "gather", "stream", "bags", "products"}
+    assert all(value > 0 for curve in calibration.curves for value in curve.value)
+    assert machine.curve("gather", threads=1, row_bytes=64).unit == "B/s"
+    assert any("per call" in key for key in calibration.overheads)
+    assert machine.peak("fp32", cores=1) > 0
+    save_machine(machine, tmp_path / "tiny.toml")
+    assert load_machine(tmp_path / "tiny.toml") == machine
+
+
+def test_steps_counts_the_processes() -> None:
+    assert steps(TINY, QUICK) == 4
+    names = [c.name for c in configurations(Sizes(), ("avx2",), 2)]
+    assert names == [
+        readings.SMALL,
+        readings.LARGE,
+        "products scalar 1",
+        "memory avx2 1",
+        "products avx2 1",
+        "memory avx2 2",
+        "products avx2 2",
+    ]
+    assert len(configurations(Sizes(), (), 1)) == 4
+
+
+def test_loads_go_once_around_every_line() -> None:
+    successor = np.zeros(5 * LINE // 8, np.int64)
+    order = np.array([0, 3, 1, 4, 2]) * (LINE // 8)
+    successor[order] = np.roll(order, -1)
+    visited = [chase(successor, 0, k) for k in range(5)]
+    assert visited == order.tolist()
+    assert chase(successor, 0, 5) == 0
+    assert multiply(1, 3) == 9
+    assert multiply(2, 3) == (9 * 3) ^ 1
+    assert set(latency([1024], [4]).steps) == {"bytes 1024", "pages 4", "clock"}
+    assert gathered_bytes(64) <= 2**22 < gathered_bytes(64) + 64 * 32
+    assert LOADS > 0
+
+
+def test_disagreement_with_the_system_is_said() -> None:
+    found = readings.Levels((None, None, None), (Quantity(31, "KiB"), Quantity(10, "MiB"), None), None)
+    said = readings.warnings((("L1", 2.0**15), ("L2", 2.0**25), ("L3", 2.0**26)), found)
+    assert said == [
+        "L2: serves working sets up to 10 MiB, the system reports 32 MiB; trust the measured size",
+        "L3: no edge found; the system reports 64 MiB",
+    ]
+
+
+def test_a_calibration_that_cannot_start_says_so() -> None:
+    with pytest.raises(HotrowError, match="calibration measured too little: loads"):
+        calibrate("broken", TINY, Plan(processes=1, deadline=0.01))
