@@ -21,6 +21,7 @@ FORMATS = (
     "mlperf_multi_hot",
     "mlperf_binary",
     "meta_pt",
+    "oracle_general",
     "criteo",
     "benchmark_trace",
 )

@@ -15,6 +15,8 @@ from .profile import TableLocality, TableProfile, Variant
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+CERTAIN = 3.0  # noise deviations above which a head row is there beyond doubt
+
 
 @dataclass(frozen=True, eq=False)
 class Released:
@@ -93,10 +95,13 @@ def fit_counts(popularity: Ints, distinct: int, accesses: int, declared: int, no
     if noise <= 0:
         head = excess[: int(above)] + SMALL + 1
         return np.concatenate((head, np.repeat(np.arange(SMALL, 0, -1), small[::-1].astype(np.int64)))).astype(np.int64)
-    rows = min(max(1, distinct), accesses, declared)
+    level = falling(excess)
+    certain = int(np.count_nonzero(level > CERTAIN * noise))
+    rows = min(max(1, distinct, certain), accesses, declared)
     shares = simplex(np.append(small, above), rows)
-    small, heads = shares[:-1], min(round(shares[-1]), len(excess))
-    head = np.maximum(falling(excess[:heads]), 0.0) if heads else np.zeros(0)
+    heads = min(max(round(shares[-1]), certain), len(excess), rows)
+    small = simplex(shares[:-1], rows - heads)
+    head = np.maximum(level[:heads], 0.0)
     small = _balanced(small, heads, rows - heads, accesses - (SMALL + 1) * heads - head.sum())
     values = np.concatenate((head + SMALL + 1, np.repeat(np.arange(SMALL, 0, -1), rounded(small)[::-1])))
     return to_total(values.astype(np.float64), accesses, rows)

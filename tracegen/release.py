@@ -75,7 +75,7 @@ class Statistic:
 
 
 STATISTICS = (
-    Statistic("distinct", 1, 1, 0.02),
+    Statistic("distinct", 1, 1, 0.05),
     Statistic("popularity", 2, 2, 0.20),
     Statistic("buckets", 1, 1, 0.05),
     Statistic("windows", 1, 1, 0.08),
@@ -83,7 +83,7 @@ STATISTICS = (
     Statistic("births", 2, 2, 0.07),
     Statistic("reuse", 3, 5, 0.13),
     Statistic("ages", 3, 5, 0.22),
-    Statistic("pairs", 5, 13, 0.08),
+    Statistic("pairs", 5, 13, 0.05),
     Statistic("bags", 2, 2, 0.03, of_samples=True),
 )
 FILLED = Statistic("filled", 1, 1, 0.01, of_samples=True)

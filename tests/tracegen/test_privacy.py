@@ -39,7 +39,7 @@ def test_a_ledger_agrees_with_opendps_composition() -> None:
             # the same statistic scaled to unit sensitivity, so that one composition can hold both
             reach = l1 if mechanism == "laplace" else math.sqrt(l2_squared)
             unit_measurements.append(build(mechanism, noise_scale(mechanism, cost, l1, l2_squared) / reach))
-        composed = dp.c.make_basic_composition(unit_measurements)
+        composed = dp.c.make_composition(unit_measurements)
         assert ledger.spent() == pytest.approx(composed.map(1), rel=1e-6)
         assert ledger.spent() <= 0.8
 
