@@ -34,7 +34,8 @@ PR_SET_PTRACER = 0x59616D61
 class Request(msgspec.Struct, frozen=True):
     """What to measure and how long: seconds per step, then `patience` more for undisturbed repeats.
 
-    traced: steps under torch.profiler after the bare ones, none for 0; seed: order of the steps.
+    traced: steps under torch.profiler after the bare ones, none for 0. seed: order of the steps. step: the one to spin,
+    the first if empty.
     """
 
     configuration: Configuration
@@ -46,6 +47,7 @@ class Request(msgspec.Struct, frozen=True):
     traced: int = 0
     seed: int = 0
     chrome_traces: str | None = None
+    step: str = ""
 
 
 class StepRun(msgspec.Struct, frozen=True):
@@ -71,7 +73,7 @@ class Result(msgspec.Struct, frozen=True):
 
 def main(request: Path, result: Path) -> int:
     """Measure what `request` says and write it to `result`; 0, or 1 with the reason in the file."""
-    _let_look_in()
+    let_look_in()
     code, made = 1, Result()
     try:
         made, code = measured(msgspec.json.decode(request.read_bytes(), type=Request)), 0
@@ -217,7 +219,7 @@ def _peak_bytes() -> int | None:
     return None
 
 
-def _let_look_in() -> None:
+def let_look_in() -> None:
     """Let a watchdog that is not our parent read our stack, and write it ourselves on SIGUSR1."""
     if sys.platform.startswith("linux"):
         with suppress(OSError, AttributeError):

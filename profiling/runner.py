@@ -142,7 +142,7 @@ def run_once(configuration: Configuration, plan: Plan, number: int = 0) -> Resul
     with tempfile.TemporaryDirectory(prefix="hotrow-") as folder:
         request, result = Path(folder) / "request.json", Path(folder) / "result.json"
         request.write_bytes(msgspec.json.encode(_request(configuration, plan, number)))
-        ended = supervise(child_command(request, result), configuration.variables(), plan.deadline)
+        ended = supervise(module_command("child", request, result), configuration.variables(), plan.deadline)
         made = msgspec.json.decode(result.read_bytes(), type=Result) if result.exists() else None
     if made is not None and made.error is not None:
         return Failure(made.error)
@@ -151,9 +151,9 @@ def run_once(configuration: Configuration, plan: Plan, number: int = 0) -> Resul
     return made
 
 
-def child_command(request: Path, result: Path) -> list[str]:
-    """The command that measures what `request` says."""
-    return [sys.executable, "-m", f"{__package__}.child", str(request), str(result)]
+def module_command(module: str, *arguments: Path) -> list[str]:
+    """The command that runs a module of this folder."""
+    return [sys.executable, "-m", f"{__package__}.{module}", *map(str, arguments)]
 
 
 def _request(configuration: Configuration, plan: Plan, number: int) -> Request:
