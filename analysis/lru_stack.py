@@ -16,6 +16,7 @@ from .dense_ids import RowNumbers
 
 PIECE = 1 << 18  # accesses whose ids are converted at a time
 SPARE = 4  # a new tree has at least so many slots per row: few compactions, in little memory
+FAST_SLOTS = 1 << 22  # whose bits fit a second-level cache
 SMALL_TABLE = 1 << 22  # ids below it need no hash table, however few there are
 SPARSE = 16  # nor do larger ids, while the rows seen are at least one in so many
 WORTH_A_THREAD = 1 << 20  # accesses
@@ -35,30 +36,30 @@ class DistanceCounts:
     def reach(self, distances: int) -> None:
         """Make room for distances below `distances`."""
         if distances > len(self.bins):
-            self.bins = _longer(self.bins, 2 * distances)
-            self.carries = _longer(self.carries, 2 * distances)
+            self.bins = _longer(self.bins, 4 * distances)
+            self.carries = _longer(self.carries, 4 * distances)
 
     def add(self, histogram: NDArray[np.int64]) -> None:
         """Add another stack's histogram."""
         self.reach(len(histogram))
         self.carries[: len(histogram)] += histogram
 
-    def histogram(self, distinct: int) -> NDArray[np.int64]:
-        """Accesses per distance, int64 [distinct], without the `distinct` first accesses."""
+    def histogram(self, distinct: int, known: int = 0) -> NDArray[np.int64]:
+        """Accesses per distance, int64 [distinct], without the first accesses that made `known` rows `distinct`."""
+        self.reach(distinct)
         counts = self.carries[:distinct] + self.bins[:distinct]
-        return counts - 1  # a first access was counted at the number of rows before it: once at each
+        counts[known:] -= 1  # a first access was counted at the number of rows before it: once at each
+        return counts
 
 
 class LruStack:
     """Rows by last access. Ids below 2^22, and denser ones beyond, index a table; others are hashed first."""
 
-    def __init__(self, smallest: int = SMALLEST) -> None:
-        """`smallest`: slots to begin with, a power of two from 2^16."""
+    def __init__(self) -> None:
         self.distinct = 0
-        self._smallest = smallest
         self._used = 0  # slots given out
-        self._slots = smallest
-        self._tree = no_dead_slots(smallest)
+        self._slots = SMALLEST
+        self._tree = no_dead_slots(SMALLEST)
         self._last = np.zeros(1, np.uint32)  # by id, or by number
         self._numbers: RowNumbers | None = None
 
@@ -130,6 +131,8 @@ class LruStack:
         rows = int(ids.max()) + 1
         if rows <= max(SMALL_TABLE, SPARSE * self.distinct, min(2 * len(ids), LARGEST // 2)):
             self._lengthen_table(rows)
+            if not self.distinct:  # a compaction passes over the table: not too often, then
+                self._take_tree(min(rows, FAST_SLOTS))
             return
         self._numbers = RowNumbers()
         known = np.flatnonzero(self._last)
@@ -143,15 +146,19 @@ class LruStack:
     def _compact(self) -> None:
         """Give the rows the first slots; take a larger tree where that would leave too few."""
         self._used -= compact(self._last, self._tree)
-        slots = self._slots
-        while slots < min(SPARE * self.distinct, LARGEST):
-            slots *= 2
-        if slots == self._slots:
+        if not self._take_tree(SPARE * self.distinct):
             revive(self._tree)
-        else:
-            self._slots, self._tree = slots, no_dead_slots(slots)
         if self._used > self._slots // 2:
             raise HotrowError("more than 2^31 distinct rows; sample the trace (hotrow.analysis.sampling)")
+
+    def _take_tree(self, slots: int) -> bool:
+        """Take an empty tree with at least `slots`, unless it has them."""
+        if self._slots >= min(slots, LARGEST):
+            return False
+        while self._slots < min(slots, LARGEST):
+            self._slots *= 2
+        self._tree = no_dead_slots(self._slots)
+        return True
 
 
 def count_in_parallel(stack: LruStack, ids: NDArray[Any], counts: DistanceCounts, threads: int) -> None:
