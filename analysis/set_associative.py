@@ -2,7 +2,8 @@
 
 A line is kept as a *word*: line number × 2, + 1 if it is dirty. A set is `lanes` words of `tags`, the most recently
 used (FIFO: inserted) first; unused ways hold UNUSED and stand last. A request is a word too: its lowest bit says that
-it writes. A look-up is one comparison of the whole set, a use one shuffle, neither with a branch to mispredict.
+it writes. Words are int32 as long as all that was accessed fits, 64 GiB with lines of 64 bytes, then int64.
+A look-up is one comparison of the whole set, a use one shuffle, neither with a branch to mispredict.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ READS, WRITES, READ_MISSES, WRITE_MISSES, WRITE_BACKS, COUNTERS = range(6)
 _WORD, _LANE, _BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 _SHORT, _LONG = 8, 16  # lanes that one vector operation covers; more are a loop over _LONG
 _AHEAD = 32  # requests that the words are prefetched ahead
-_NEAR_WORDS = 4096  # up to so many words are near anyway: 32 KiB, a first-level cache
+_NEAR_BYTES = 2**15  # up to so many bytes of words are near anyway, in a first-level cache
 
 
 def lanes_of(ways: int) -> int:
@@ -32,18 +33,19 @@ def lanes_of(ways: int) -> int:
     return _SHORT if ways <= _SHORT else -(-ways // _LONG) * _LONG
 
 
-def unused_tags(sets: int, ways: int) -> NDArray[np.int64]:
-    """The words of `sets` empty sets [sets × lanes]; they begin at a cache line, as the vector loads require."""
-    words = sets * lanes_of(ways)
-    room = np.full(words + 8, UNUSED, np.int64)
-    skip = -room.ctypes.data % 64 // 8
-    return room[skip : skip + words]
+def aligned(words: NDArray[Any], dtype: type[np.signedinteger[Any]]) -> NDArray[Any]:
+    """A copy of `words` that begins at a cache line, as the vector loads require."""
+    room = np.empty(len(words) + 64, dtype)
+    skip = -room.ctypes.data % 64 // room.itemsize
+    copy = room[skip : skip + len(words)]
+    copy[:] = words
+    return copy
 
 
 # Two vector operations. Python's definitions are what they mean, and run under NUMBA_DISABLE_JIT=1.
 
 
-def _find(tags: NDArray[np.int64], at: int, lanes: int, word: int) -> int:
+def _find(tags: NDArray[Any], at: int, lanes: int, word: int) -> int:
     """The first of `lanes` words from `at` that is this line, dirty or not; `lanes` if none."""
     for lane in range(lanes):
         if tags[at + lane] | 1 == word | 1:
@@ -51,7 +53,7 @@ def _find(tags: NDArray[np.int64], at: int, lanes: int, word: int) -> int:
     return lanes
 
 
-def _push(tags: NDArray[np.int64], at: int, lanes: int, last: int, word: int) -> None:
+def _push(tags: NDArray[Any], at: int, lanes: int, last: int, word: int) -> None:
     """Move the words from `at` up to `last` − 1 one lane on and put `word` first; nothing where last is −1."""
     if last >= 0:
         tags[at + 1 : at + last + 1] = tags[at : at + last].copy()
@@ -60,11 +62,21 @@ def _push(tags: NDArray[np.int64], at: int, lanes: int, last: int, word: int) ->
 
 def _vector_at(context: Any, builder: Any, array: Any, value: Any, at: Any, lanes: int) -> tuple[Any, Any, Any]:
     """Pointer to, type and value of the `lanes` words of an array from `at`."""
-    vector = ir.VectorType(_WORD, lanes)
+    vector = ir.VectorType(ir.IntType(array.dtype.bitwidth), lanes)
     pointer = builder.bitcast(element_pointer(context, builder, array, value, at), vector.as_pointer())
     words = builder.load(pointer)
-    words.align = 64
+    words.align = _alignment(array, lanes)
     return pointer, vector, words
+
+
+def _alignment(array: Any, lanes: int) -> int:
+    bits: int = array.dtype.bitwidth
+    return min(64, lanes * bits // 8)
+
+
+def _as_word(builder: Any, value: Any, vector: Any) -> Any:
+    """An int64 as an element of `vector`."""
+    return value if value.type == vector.element else builder.trunc(value, vector.element)
 
 
 def _splat(builder: Any, value: Any, vector: Any) -> Any:
@@ -78,7 +90,7 @@ def _find_vector(lanes: int) -> Any:
     def find(typing: Any, tags: Any, at: Any, word: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             _, vector, words = _vector_at(context, builder, signature.args[0], args[0], args[1], lanes)
-            sought = builder.or_(args[2], ir.Constant(_WORD, 1))
+            sought = _as_word(builder, builder.or_(args[2], ir.Constant(_WORD, 1)), vector)
             equal = builder.icmp_unsigned(
                 "==", builder.or_(words, ir.Constant(vector, [1] * lanes)), _splat(builder, sought, vector)
             )
@@ -100,10 +112,11 @@ def _push_vector(lanes: int) -> Any:
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             pointer, vector, words = _vector_at(context, builder, signature.args[0], args[0], args[1], lanes)
             order = ir.Constant(ir.VectorType(_LANE, lanes), [0] + [lanes + lane - 1 for lane in range(1, lanes)])
-            moved = builder.shuffle_vector(_splat(builder, args[3], vector), words, order)
+            moved = builder.shuffle_vector(_splat(builder, _as_word(builder, args[3], vector), vector), words, order)
             number = ir.Constant(vector, list(range(lanes)))
-            moves = builder.icmp_signed("<=", number, _splat(builder, args[2], vector))
-            builder.store(builder.select(moves, moved, words), pointer).align = 64
+            moves = builder.icmp_signed("<=", number, _splat(builder, _as_word(builder, args[2], vector), vector))
+            kept = builder.store(builder.select(moves, moved, words), pointer)
+            kept.align = _alignment(signature.args[0], lanes)
             return context.get_dummy_value()
 
         return types.void(tags, types.int64, types.int64, types.int64), build
@@ -116,7 +129,7 @@ _push_short, _push_long = _push_vector(_SHORT), _push_vector(_LONG)
 
 
 @kernel
-def _find_wide(tags: NDArray[np.int64], at: int, lanes: int, word: int) -> int:
+def _find_wide(tags: NDArray[Any], at: int, lanes: int, word: int) -> int:
     for skipped in range(0, lanes, _LONG):
         lane: int = _find_long(tags, at + skipped, word)
         if lane < _LONG:
@@ -125,10 +138,10 @@ def _find_wide(tags: NDArray[np.int64], at: int, lanes: int, word: int) -> int:
 
 
 @kernel
-def _push_wide(tags: NDArray[np.int64], at: int, last: int, word: int) -> None:
+def _push_wide(tags: NDArray[Any], at: int, last: int, word: int) -> None:
     first = word
     for skipped in range(0, last + 1, _LONG):
-        over = tags[at + skipped + _LONG - 1]
+        over = int(tags[at + skipped + _LONG - 1])
         _push_long(tags, at + skipped, last - skipped, first)
         first = over
 
@@ -165,7 +178,7 @@ def _set_of(line: int, sets: int, mask: int) -> int:
 
 @kernel
 def filter_requests(
-    tags: NDArray[np.int64],
+    tags: NDArray[Any],
     sets: int,
     ways: int,
     lanes: int,
@@ -188,14 +201,14 @@ def filter_requests(
     """
     mask = sets - 1 if sets & (sets - 1) == 0 else -1
     stays = -1 if fifo else 0  # all ones where a hit moves nothing
-    far = len(tags) > _NEAR_WORDS
+    far = tags.nbytes > _NEAR_BYTES
     shift += 1
     asked = writes = misses = write_misses = write_backs = 0
     for i in range(len(requests)):
         if far and i + _AHEAD < len(requests):
             soon = np.uint64(_set_of(requests[i + _AHEAD] >> shift, sets, mask) * lanes)
             prefetch(tags, soon)
-            if lanes > _SHORT:
+            if lanes * tags.itemsize > 64:
                 prefetch(tags, soon + np.uint64(_SHORT))
         line = requests[i] >> shift
         at = _set_of(line, sets, mask) * lanes
@@ -211,7 +224,7 @@ def filter_requests(
             _push(tags, at, lanes, last, line << 1)
             continue
         write = requests[i] & 1
-        old = tags[at + way]
+        old = int(tags[at + way])
         if fifo and write & (1 - miss):
             tags[at + way] = old | 1
         _push(tags, at, lanes, last, line << 1 | write | (old & (1 - miss)))
@@ -242,7 +255,8 @@ class FilteringCaches:
         self.counts = np.zeros((len(shapes), COUNTERS), np.int64)
         self._shapes, self._fifo = tuple(shapes), tuple(fifo)
         self._coarser = [0, *np.diff(lines).tolist()]
-        self._tags = [unused_tags(sets, ways) for sets, ways in shapes]
+        empty = [np.broadcast_to(np.int32(UNUSED), sets * lanes_of(ways)) for sets, ways in shapes]
+        self._tags: list[NDArray[Any]] = [aligned(words, np.int32) for words in empty]
         self._below = [np.empty(0, np.int64) for _ in shapes]
         self._writing: bool | None = None
 
@@ -250,13 +264,15 @@ class FilteringCaches:
         """Serve requests in order; for noting, each level's accesses as lines, and whether each missed."""
         if self._writing is None and (words & 1).any():
             self._writing = True
+        if self._tags[0].dtype == np.int32 and len(words) and words.max() >= 2**31:
+            self._tags = [aligned(tags, np.int64) for tags in self._tags]
         return self._pass_down(0, words, noting)
 
     def flush(self) -> None:
         """Write every dirty line back, level by level, set by set, the most recently used line first."""
         for level, tags in enumerate(self._tags):
             dirty = tags & 1 == 1
-            words = tags[dirty]
+            words = tags[dirty].astype(np.int64)
             tags[dirty] ^= 1
             self.counts[level, WRITE_BACKS] += len(words)
             self._pass_down(level + 1, words, False)

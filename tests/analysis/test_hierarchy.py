@@ -139,6 +139,24 @@ def test_high_addresses_are_not_truncated(inclusion: str, replacement: str, dtyp
     assert (first.misses, second.misses) == (4, 4)
 
 
+@pytest.mark.parametrize("policy", ["LRU", "FIFO"])
+def test_addresses_may_grow_in_the_middle(policy: str) -> None:
+    rng = np.random.default_rng(2)
+    low = rng.integers(0, 300, 2000)
+    high = np.where(rng.random(2000) < 0.5, low, low + (2**36 >> 6))
+    words = np.concatenate([low, high, low]) << 1 | rng.integers(0, 2, 6000)
+    shapes = [(3, 5, 64), (4, 12, 64), (5, 20, 64)]
+    caches = Hierarchy([Level("", *shape) for shape in shapes], replacement=policy)
+    plain = Caches(shapes, [policy] * 3, ["non-inclusive"] * 2)
+    for part in np.split(words, 3):
+        caches.serve(part)
+        for word in part.tolist():
+            plain.access((word >> 1) * 64, bool(word & 1))
+    caches.flush()
+    plain.flush()
+    assert counts(caches.stats()) == [level.counts for level in plain.levels]
+
+
 def test_an_inclusive_level_takes_back_what_it_loses() -> None:
     levels = [Level("L1", 1, 2), Level("L2", 1, 2)]
     stream = np.array([0, 1, 0, 2, 0]) * 64  # line 0 is used above, so L2 thinks it old and loses it

@@ -15,7 +15,8 @@ from hotrow.tracegen.trace import TableLookups, Trace
 
 MODELS = (1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 40)
 TABLES, ROWS, POOLING, ROW_BYTES = 8, 4_000_000, 80, 128  # the model rm1: 32 float32 values a row
-WEIGHT_LINES = 100_416 * 4 // 64  # rm1's multiply-adds, a float32 weight each, all read for every sample
+WEIGHTS = 100_416  # rm1's multiply-adds, each with a weight of its own, all read for every sample
+CASES = {"embeddings alone": 0, "and int8 weights": 1, "and float32 weights": 4}  # bytes of a weight
 ZIPF = 0.9
 SAMPLES = 1200  # of all models together, at least 60 of each; the first half warms up
 
@@ -26,7 +27,7 @@ SOCKETS = {  # L1, L2 and L3 of HPCA'20, table II; ways of the processors' data 
 }
 
 
-def model(number: int, samples: int, cumulative: NDArray[np.float64], weights: bool) -> Trace:
+def model(number: int, samples: int, cumulative: NDArray[np.float64], weight_lines: int) -> Trace:
     """Samples of one model; its rows and its draws are its own."""
     rng = np.random.default_rng([20, number])
     bags = np.arange(0, samples * POOLING + 1, POOLING)
@@ -37,24 +38,23 @@ def model(number: int, samples: int, cumulative: NDArray[np.float64], weights: b
         while np.gcd(step, ROWS) > 1:
             step += 2
         tables.append(TableLookups(f"t{table}", ROWS, (ranks * step + table) % ROWS, bags))
-    if weights:
-        lines = np.tile(np.arange(WEIGHT_LINES), samples)
-        tables.append(TableLookups("weights", WEIGHT_LINES, lines, np.arange(samples + 1) * WEIGHT_LINES))
+    if weight_lines:
+        lines = np.tile(np.arange(weight_lines), samples)
+        tables.append(TableLookups("weights", weight_lines, lines, np.arange(samples + 1) * weight_lines))
     return Trace(tuple(tables))
 
 
 def main() -> None:
-    """Print, for embeddings alone and with weights, the misses of L2 per sample and model."""
+    """Print the misses of L2 and L3 per sample and model in each case."""
     cumulative = np.cumsum(np.arange(1, ROWS + 1) ** -ZIPF)
     cumulative /= cumulative[-1]
-    for weights in (False, True):
-        print("embeddings and weights" if weights else "embeddings alone", flush=True)
-        print("| models |" + "".join(f" {n} |" for n in MODELS))
+    for case, weight_bytes in CASES.items():
+        print(f"\n| {case}: L2 / L3 |" + "".join(f" {count} |" for count in MODELS), flush=True)
         rows: dict[tuple[str, str], list[str]] = {}
         for count in MODELS:
             samples = max(60, SAMPLES // count)
-            traces = [model(number, samples, cumulative, weights) for number in range(count)]
-            row_bytes = [ROW_BYTES] * TABLES + [64] * weights
+            traces = [model(n, samples, cumulative, WEIGHTS * weight_bytes // 64) for n in range(count)]
+            row_bytes = [ROW_BYTES] * TABLES + [64] * (weight_bytes > 0)
             layouts = [Layout.of_rows(trace, row_bytes) for trace in traces]
             for socket, (private, shared) in SOCKETS.items():
                 for inclusion in ("inclusive", "exclusive"):
@@ -63,7 +63,6 @@ def main() -> None:
                     each = run.models * run.samples
                     l2, l3 = run.levels[1].misses / each, run.levels[2].misses / each
                     rows.setdefault((socket, inclusion), []).append(f" {l2:.0f} / {l3:.0f} |")
-                    print(count, socket, inclusion, f"{l2:.1f} {l3:.1f}", flush=True)
         for (socket, inclusion), cells in rows.items():
             print(f"| {socket}, {inclusion} L3 |" + "".join(cells), flush=True)
 
