@@ -223,5 +223,6 @@ def checked_threads(threads: int | None) -> int:
 
 def _longer(values: NDArray[Any], entries: int) -> NDArray[Any]:
     longer = np.zeros(entries, values.dtype)
-    longer[: len(values)] = values
+    if values.any():  # pages of zeros that nobody touched take no memory
+        longer[: len(values)] = values
     return longer

@@ -135,7 +135,7 @@ class _Sample:
         self.accesses += len(ids)
 
     def settle(self, rate: float) -> None:
-        """Weigh what was counted at `rate`: an access stands for 1 / rate, distance d for those from d to d + 1 over it."""
+        """Weigh what was counted: an access stands for 1 / rate, distance d for d / rate to (d + 1) / rate."""
         self.weights += self._weighed(rate)
         self.weight += self.accesses / rate
         self.accesses, self.counts = 0, DistanceCounts()

@@ -3,10 +3,16 @@
 import json
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hotrow import HotrowError
-from hotrow.analysis.miss_ratio import MissRatioCurve, lru_curve
+from hotrow.analysis import lru_stack
+from hotrow.analysis.miss_ratio import LruCurveStream, MissRatioCurve, lru_curve
+from hotrow.analysis.reuse_distance import stack_distances
 
 
 def test_curve_counts_hits_below_each_capacity() -> None:
@@ -16,6 +22,41 @@ def test_curve_counts_hits_below_each_capacity() -> None:
     assert curve.hits([0, 1, 2, 3, 100]).tolist() == [0, 1, 2, 3, 3]
     assert curve.miss_ratio([[0, 1], [2, 3]]).tolist() == [[1, 5 / 6], [4 / 6, 1 / 2]]
     assert curve.miss_ratio(3) == 0.5
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.integers(0, 12) | st.integers(0, 2**63 - 1), max_size=60),
+    st.lists(st.integers(0, 60), max_size=4),
+    st.integers(1, 4),
+)
+def test_chunks_on_threads_equal_the_whole(ids: list[int], cuts: list[int], threads: int) -> None:
+    rows = np.array(ids, np.int64)
+    distances = stack_distances(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lru_stack, "WORTH_A_THREAD", 1)
+        patch.setattr(lru_stack, "PIECE", 7)
+        stream = LruCurveStream(threads)
+        for chunk in np.split(rows, sorted(cuts)):
+            stream.feed(chunk)
+    curve = stream.curve()
+    assert curve.distinct == (distances < 0).sum() == len(set(ids))
+    np.testing.assert_array_equal(curve.histogram, np.bincount(distances[distances >= 0]))
+    assert (np.diff(curve.hits(np.arange(70))) >= 0).all()
+
+
+def test_counts_outgrow_their_bins() -> None:
+    curve = lru_curve(np.repeat([4, 9, 4], [300, 1000, 700]))
+    assert curve.histogram.tolist() == [1997, 1]
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
+def test_threads_and_scattered_ids_give_the_same_curve() -> None:
+    ids = (70_000 * np.random.default_rng(3).random(2**21 + 999) ** 3).astype(np.int64)
+    one = lru_curve(ids, threads=1)
+    for other in (lru_curve(ids, threads=2), lru_curve(ids * (2**40 + 1), threads=2)):
+        np.testing.assert_array_equal(one.histogram, other.histogram)
+        assert (one.accesses, one.distinct) == (other.accesses, other.distinct)
 
 
 def test_no_access_has_no_ratio() -> None:

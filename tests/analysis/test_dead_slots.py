@@ -1,0 +1,43 @@
+"""The tree of dead slots against a sorted array, in all its levels."""
+
+import numpy as np
+import pytest
+
+from hotrow.analysis.dead_slots import access_rows, compact, no_dead_slots, revive, rows_by_slot
+
+
+@pytest.mark.parametrize(("slots", "used"), [(1 << 16, 0), (1 << 22, 3_000_000), (1 << 27, 100_000_000)])
+def test_slots_far_apart(slots: int, used: int) -> None:
+    """Rows whose last accesses lie anywhere below `used`, all other slots there being live."""
+    rng = np.random.default_rng(0)
+    rows = 400
+    last = np.sort(rng.choice(max(used, 60_000), rows, replace=False)).astype(np.uint32) + 1
+    used = max(used, 60_000)
+    before = last.astype(np.int64).copy()
+    order = rng.permutation(rows).astype(np.int32)
+    tree = no_dead_slots(slots)
+    out = np.empty(rows, np.int64)
+    new = access_rows(order, last, tree, used, np.empty(0, np.uint8), np.empty(0, np.int64), out, np.empty(0, np.int64))
+    assert new == 0
+    dead: list[int] = []
+    for i, row in enumerate(order.tolist()):
+        slot = int(before[row])
+        assert out[i] == used + i - slot - sum(other > slot for other in dead)
+        dead.append(slot)
+
+
+def test_compaction_keeps_the_order() -> None:
+    rng = np.random.default_rng(1)
+    rows = (300 * rng.random(5000) ** 2).astype(np.int32)
+    tree, last = no_dead_slots(1 << 16), np.zeros(320, np.uint32)
+    firsts = np.empty(len(rows), np.int64)
+    new = access_rows(
+        rows, last, tree, 0, np.zeros(400, np.uint8), np.zeros(400, np.int64), np.empty(0, np.int64), firsts
+    )
+    distinct, first_positions = np.unique(rows, return_index=True)
+    np.testing.assert_array_equal(firsts[:new], np.sort(first_positions))
+    by_last = sorted(distinct.tolist(), key=lambda row: np.flatnonzero(rows == row)[-1])
+    assert compact(last, tree) == len(rows) - new
+    assert rows_by_slot(last, new).tolist() == by_last
+    revive(tree)
+    assert compact(last, tree) == 0
