@@ -49,8 +49,12 @@ def convert(
     to: Annotated[str | None, typer.Option(help="Format to write, where the suffix does not tell.")] = None,
     lossy: Annotated[bool, typer.Option("--lossy", help="Leave out what the target cannot hold.")] = False,
     modulo: Annotated[
-        int | None, typer.Option(help="Criteo: take ids modulo this number instead of in order of appearance.")
+        int | None, typer.Option(min=1, help="Criteo: take ids modulo this number, not in order of appearance.")
     ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="Option of the format read, name=value (docs/formats.md); may be repeated.")
+    ] = None,
+    to_option: Annotated[list[str] | None, typer.Option(help="The same for the format written.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -61,9 +65,10 @@ def convert(
     from . import progress
     from .tracegen import files
 
-    with progress.bar("convert", "samples", quiet=quiet) as advance:
-        counted = _Counted(files.scan(source, format, **_options(max_ind_range=modulo)), advance)
-        files.write(counted, target, to, lossy)
+    reading = _options(option) | ({} if modulo is None else {"max_ind_range": modulo})
+    with progress.bar("convert", "samples", files.samples_in(source, format), quiet) as advance:
+        counted = _Counted(files.scan(source, format, **reading), advance)
+        files.write(counted, target, to, lossy, **_options(to_option))
     size = target.stat().st_size if target.is_file() else sum(f.stat().st_size for f in target.iterdir())
     result = {"target": str(target), "samples": counted.samples, "lookups": counted.lookups, "bytes": size}
     if as_json:
@@ -352,8 +357,18 @@ def _source(trace: str) -> tuple[str, tuple[str, ...]]:
     return f"Synthetic, drawn from {profile.source}.", profile.assumptions
 
 
-def _options(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+def _options(given: list[str] | None) -> dict[str, Any]:
+    """name=value pairs as keywords; whole numbers and true or false are read as such."""
+    options: dict[str, Any] = {}
+    for pair in given or ():
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise HotrowError(f"option {pair!r}; write it as name=value")
+        words = {"true": True, "false": False}
+        options[name.replace("-", "_")] = (
+            int(value) if value.lstrip("-").isdecimal() else words.get(value.lower(), value)
+        )
+    return options
 
 
 def _save_figures(figures: dict[str, Any], folder: Path) -> None:

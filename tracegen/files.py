@@ -33,6 +33,16 @@ def formats() -> dict[str, Format]:
     return {name: import_module(f".formats.{name}", __package__).FORMAT for name in FORMATS}
 
 
+def samples_in(path: str | Path, format: str | None = None) -> int | None:
+    """About how many samples a trace has, where that is cheap to know; for a progress bar, not for counting."""
+    path = Path(path)
+    chosen = _reader(path, format)
+    try:
+        return None if chosen.samples is None else chosen.samples(path)
+    except Exception:  # whatever is wrong with the file, reading it says so better
+        return None
+
+
 def read(path: str | Path, format: str | None = None, **options: Any) -> Trace:
     """The whole trace in `path`; options are those of its format.
 

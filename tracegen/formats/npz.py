@@ -40,6 +40,12 @@ def scan(path: Path, *, samples: int) -> Iterator[Trace]:
             )
 
 
+def samples_in(path: Path) -> int:
+    """Samples of the first table, from the headers."""
+    with archive.columns(path, _wanted) as columns:
+        return _table(columns, _fields(columns)[0]).samples
+
+
 def _wanted(name: str) -> bool:
     kind, _, field = name.rpartition("_")
     is_field = field.startswith("f") and field[1:].isdecimal() and field.isascii()
@@ -156,4 +162,5 @@ FORMAT = Format(
     sniff=_sniff,
     scan=scan,
     write=write,
+    samples=samples_in,
 )

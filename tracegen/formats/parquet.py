@@ -43,6 +43,14 @@ def scan(path: Path, *, samples: int) -> Iterator[Trace]:
             raise HotrowError(f"{file}: not a whole Parquet file ({reason}); make or copy it again") from error
 
 
+def samples_in(path: Path) -> int:
+    """Rows that the footers declare."""
+    import pyarrow.parquet as pq
+
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    return sum(int(pq.read_metadata(file).num_rows) for file in files)
+
+
 def _batch_size(metadata: Any, samples: int) -> int:
     """Samples per part: no more than asked for, fewer where bags are large."""
     for k in range(metadata.num_row_groups):
@@ -201,4 +209,5 @@ FORMAT = Format(
     sniff=_sniff,
     scan=scan,
     write=write,
+    samples=samples_in,
 )
