@@ -31,7 +31,8 @@ class Format:
     bytes looks like this format. scan(path, *, samples, …) yields Traces of at most about `samples` samples each, in
     order; None for formats that are only written. write(parts, path, *, lossy, …) takes an iterable of Traces and a
     path of an empty file; None for formats that are only read. read(path, …): a whole file at once, where that is
-    better than joining the scan's parts. samples(path): about how many, where that is cheap to know. Other keyword-only parameters are the format's options.
+    better than joining the scan's parts. samples(path): about how many, where that is cheap to know.
+    Other keyword-only parameters are the format's options.
     """
 
     name: str
