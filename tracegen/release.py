@@ -140,8 +140,8 @@ def measure(table: ClockedTable, windows: int, key: int = 0) -> Measured:
 
 def plan(table: ClockedTable, bounds: Bounds) -> tuple[tuple[Statistic, float], ...]:
     """The statistics that a table's release holds, and what each may cost; public facts alone decide."""
-    # a one-hot table has one lookup per sample by the form of the log, unless users' samples were dropped
-    released = [s for s in STATISTICS if s.name != "bags" or not table.one_hot or bounds.samples > 1]
+    # a one-hot table has one lookup per sample by the form of the log, or none where a user's was dropped: see `filled`
+    released = [s for s in STATISTICS if s.name != "bags" or not table.one_hot]
     total = sum(s.share for s in released)
     return tuple((s, bounds.limit * s.share / total) for s in released)
 
