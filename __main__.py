@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import shlex
 import sys
 import traceback
@@ -171,19 +172,50 @@ def fit(
         budget = PrivacyBudget(epsilon, unit, delta, mechanism, samples_per_user, lookups_per_sample)  # type: ignore[arg-type]
     fitted = fit_trace(files.read(trace, format), budget, name)
     fitted.profile.save(target)
-    if exact:
-        print(f"warning: {target} is NOT PRIVATE: exact statistics of {trace}; do not share it", file=sys.stderr)
+    for note in fitted.notes:
+        if exact or not quiet:
+            print(f"note: {note}", file=sys.stderr)
     if as_json:
-        _print_json({"target": str(target), "private": not exact, "tables": fitted.grid().rows})
-        return
-    if not quiet:
-        spent = "" if budget is None else f"ε = {epsilon:g} per {unit}" + (f", δ = {delta:g}" if delta else "")
+        _print_json({"target": str(target), "private": not exact, "tables": fitted.grid().rows, "notes": fitted.notes})
+    elif not quiet:
+        spent = "NOT PRIVATE" if exact else f"ε = {epsilon:g} per {unit}" + (f", δ = {delta:g}" if delta else "")
         size = target.stat().st_size / 1e3
-        print(f"{target}: {spent or 'NOT PRIVATE'}, {len(fitted.profile.tables)} tables, {size:,.0f} kB")
-        cuts = fitted.cuts
-        if cuts is not None and (cuts.lookups or cuts.samples):
-            print(f"cut by the bounds: {cuts.lookups:,} lookups, {cuts.samples:,} samples (exact: do not publish)")
+        print(f"{target}: {spent}, {len(fitted.profile.tables)} tables, {size:,.0f} kB")
         _print_grid(fitted.grid())
+
+
+@app.command()
+def compare(
+    real: Annotated[Path, typer.Argument(metavar="REAL", help="The real trace.")],
+    synthetic: Annotated[
+        Path | None, typer.Argument(metavar="SYNTHETIC", help="The synthetic one; left out, generators side by side.")
+    ] = None,
+    epsilon: Annotated[float, typer.Option(help="Of hotrow's private generator, side by side.")] = 1.0,
+    unit: Annotated[str, typer.Option(help="Who it protects: one access, sample or user.")] = "sample",
+    out: Annotated[Path | None, typer.Option(help="Folder for figures (SVG and PNG).")] = None,
+    format: FormatName = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Is the synthetic trace like the real one? Errors of cache curves, popularity, batches and drift.
+
+    Example: hotrow compare clicks.parquet synthetic.parquet --out figures
+    """
+    from .experiments import trace_fidelity
+    from .tracegen import files
+    from .tracegen.privacy import PrivacyBudget
+
+    trace = files.read(real, format)
+    if synthetic is None:
+        result = trace_fidelity.side_by_side(trace, (None, PrivacyBudget(epsilon, unit)))  # type: ignore[arg-type]
+    else:
+        result = trace_fidelity.compare(trace, files.read(synthetic))
+    if out is not None:
+        _save_figures(trace_fidelity.figures(result), out)
+    if as_json:
+        _print_json([_finite(dataclasses.asdict(comparison)) for comparison in result.comparisons])
+    else:
+        _print_grid(result.grid())
 
 
 @app.command()
@@ -303,6 +335,20 @@ def report(
         print(f"{out}: open it in a browser")
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def train(context: typer.Context) -> None:
+    """Train, evaluate and run a model; takes the DLRM benchmark's flags (hotrow train --help).
+
+    Example: hotrow train --mini-batch-size=2 --data-size=6
+    """
+    from .experiments.training import main as run
+
+    raise typer.Exit(run(context.args))
+
+
 class _Counted:
     """Parts of a trace on their way through, counted."""
 
@@ -383,6 +429,13 @@ def _save_figures(figures: dict[str, Any], folder: Path) -> None:
 
 def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for what is not a number, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _print_grid(grid: Grid) -> None:

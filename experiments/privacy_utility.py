@@ -16,6 +16,7 @@ from ..tracegen.privacy import UNITS, PrivacyBudget, Unit
 from ..tracegen.profile import characterize
 from ..tracegen.release import release
 from ..tracegen.trace import Trace
+from .grid import Grid
 from .trace_fidelity import HEADS
 
 if TYPE_CHECKING:
@@ -44,14 +45,15 @@ class PrivacyUtility:
 
     points: tuple[Point, ...]
 
-    def grid(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Heads and rows of a table to print."""
+    def grid(self) -> Grid:
+        """One row per table and budget."""
         rows = []
         for p in self.points:
             cells = ["refused"] * len(FIELDS) if p.errors is None else [f"{getattr(p.errors, f):.4f}" for f in FIELDS]
             epsilon = "exact" if p.epsilon is None else f"{p.epsilon:g}"
             rows.append((p.table, p.unit, epsilon, *cells, "–" if p.claim is None else f"{p.claim:.4f}"))
-        return ("table", "unit", "ε", *(HEADS[f] for f in FIELDS), "claimed LRU"), rows
+        heads = ("table", "unit", "ε", *(HEADS[f] for f in FIELDS), "claimed LRU")
+        return Grid("Errors against the real trace by budget; 0 is perfect", heads, tuple(rows), "measured")
 
 
 def privacy_utility(

@@ -21,6 +21,7 @@ from ..tracegen.privacy import PrivacyBudget
 from ..tracegen.profile import TableProfile, characterize
 from ..tracegen.release import release
 from ..tracegen.trace import Trace
+from .grid import Grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,12 +62,13 @@ class TraceFidelity:
 
     comparisons: tuple[Comparison, ...]
 
-    def grid(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Heads and rows of a table to print."""
-        rows = [
+    def grid(self) -> Grid:
+        """One row per comparison."""
+        rows = tuple(
             (c.table, c.generator, *(_cell(getattr(c.errors, field)) for field in FIELDS)) for c in self.comparisons
-        ]
-        return ("table", "generator", *(HEADS[field] for field in FIELDS)), rows
+        )
+        heads = ("table", "generator", *(HEADS[field] for field in FIELDS))
+        return Grid("Errors against the real trace, fractions of 1; 0 is perfect", heads, rows, "measured")
 
 
 def compare(real: Trace, synthetic: Trace, generator: str = "synthetic") -> TraceFidelity:

@@ -71,7 +71,7 @@ TRAINING: tuple[Flag, ...] = (
     ("load-model", str, "", "model to begin with: hotrow's or the benchmark's"),
     ("quantize-mlp-with-bit", (32,), 32, "only 32 in this version"),
     ("quantize-emb-with-bit", (32,), 32, "only 32 in this version"),
-    ("mlperf-acc-threshold", float, 0.0, "accuracy in % (or of 1) that ends the training"),
+    ("mlperf-acc-threshold", float, 0.0, "accuracy in percent (or of 1) that ends the training"),
     ("mlperf-auc-threshold", float, 0.0, "AUC that ends the training"),
 )
 OTHER: tuple[Flag, ...] = (

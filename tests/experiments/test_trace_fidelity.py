@@ -24,12 +24,11 @@ def test_fit_generate_compare(trace: Trace) -> None:
     assert fitted.profile.is_private
     assert "noise took" in fitted.notes[0]
     result = compare(trace, generate(fitted.profile, seed=2))
-    heads, rows = result.grid()
-    assert all(len(row) == len(heads) for row in rows)
+    assert [row[0] for row in result.grid().rows] == ["user", "item"]
     assert {c.table for c in result.comparisons} == {"user", "item"}
     assert max(c.errors.lru for c in result.comparisons) < 0.1
     assert set(figures(result)) == {"lru-user", "lru-item"}
-    assert len(fitted.grid()[1]) == 2
+    assert len(fitted.grid().rows) == 2
 
 
 def test_an_exact_profile_says_so(trace: Trace) -> None:
