@@ -57,21 +57,21 @@ def profile_forward_and_training(
     training.json.gz. Raises HotrowError where the memory does not suffice or model, trace and batch do not fit.
     """
     batches = Batches(config, trace, batch, seed)
-    prepared = _prepared(batches)
+    made = prepared(batches)
     model = DLRM(config, seed)
     facts: dict[str, Fact] = {
         "model": config.name,
         "batch": batch,
         "seed": seed,
         "parameter_bytes": config.bytes,
-        "samples": len(prepared) * batch,
+        "samples": len(made) * batch,
     }
-    notes = (f"{len(prepared)} batches prepared beforehand, gone through in turn", *batches.notes)
+    notes = (f"{len(made)} batches prepared beforehand, gone through in turn", *batches.notes)
     profiles = []
     for name, make_step in (("forward", forward_step), ("training", training_step)):
         profile = profile_operators(
             name,
-            make_step(model, prepared),
+            make_step(model, made),
             threads=threads,
             seconds=seconds,
             traced=traced,
@@ -91,9 +91,9 @@ def rates(profile: OperatorProfile, config: ModelConfig, bags: BagStatistics) ->
     )
 
 
-def _prepared(batches: Batches) -> list[Batch]:
-    """As many batches as the limits above allow, at least one."""
+def prepared(batches: Batches, sharers: int = 1) -> list[Batch]:
+    """As many batches as the limits above allow, at least one; `sharers` sets of batches share the bytes."""
     first = batches[0]
     tensors = (first.dense, first.label, *first.indices, *first.offsets)
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-    return list(islice(batches, max(1, min(PREPARED_BATCHES, PREPARED_BYTES // size))))
+    return list(islice(batches, max(1, min(PREPARED_BATCHES, PREPARED_BYTES // (size * sharers)))))

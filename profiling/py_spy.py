@@ -34,7 +34,7 @@ from .watchdog import denied, py_spy
 Stack = tuple[str, ...]  # frames, outermost first
 BLIND = "py-spy does not see the worker threads of OpenMP; with several threads their work is missing from its stacks"
 PYTHON_FRAME = re.compile(r"\.py:\d+\)$|\(<.*>:\d+\)$|\((libpython|python)[\d.]*[^)]*\)$")
-PERF_LINE = re.compile(r"^\s*([\d.]+)%\s+(\S+)\s+\[\S\]\s+(.+?)\s*$")
+PERF_LINE = re.compile(r"^\s*([\d.]+)%\s+(\S+)\s+\[\S\]\s+(.+?)(?:\s+-)*\s*$")
 
 
 @dataclass(frozen=True)

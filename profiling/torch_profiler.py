@@ -23,6 +23,7 @@ from .measurement import Fact, Interval, Measurement, OperatorProfile, Part
 from .timer import RESAMPLES, Step, Timing, bounds, measurement_of, resampled_medians, threads_set, time_step
 
 TRACE_BYTES = 20 * 2**20
+CONTENDED = "contended"  # how a note of disturbed repeats begins
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +146,7 @@ def _trace(step: Step, traced: int) -> Traced:
 def _contention(bare: Timing, traced: Timing) -> Iterator[str]:
     for name, timing in (("bare repeats", bare), ("traced steps", traced)):
         if timing.contended:
-            yield f"contended: fewer than 3 of {len(timing.wall)} {name} had a processor to themselves; all were used"
+            yield f"{CONTENDED}: fewer than 3 of {len(timing.wall)} {name} had a processor to themselves; all were used"
 
 
 def _keep(traces: Traced, step: Step, path: Path) -> str:

@@ -45,7 +45,7 @@ def test_raw_stacks() -> None:
 
 
 def test_perf_lines() -> None:
-    text = "  12.50%  libtorch_cpu.so  [.] at::native::relu\n   0.10%  [kernel]  [k] schedule\nnothing\n"
+    text = "  12.50%  libtorch_cpu.so  [.] at::native::relu     -      -\n   0.10%  [kernel]  [k] schedule\nnothing\n"
     assert [(s.share, s.library, s.name) for s in perf_symbols(text)] == [
         (0.125, "libtorch_cpu.so", "at::native::relu"),
         (0.001, "[kernel]", "schedule"),

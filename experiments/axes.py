@@ -1,0 +1,95 @@
+"""Axes: settings of a model's run that can be varied one at a time, as configurations of the runner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from .. import HotrowError
+from ..profiling.configuration import Configuration, allowed_cpus
+from ..profiling.host import host_facts
+from ..profiling.isa import widths
+
+Change = Callable[[Configuration, str], Configuration]
+replace = msgspec.structs.replace
+
+
+def varied(base: Configuration, axes: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], Configuration]:
+    """`base` with one setting changed, by (axis, setting); an axis without settings takes all that this machine has.
+
+    base: runs experiments.workloads.dlrm. Raises HotrowError for an axis or setting that does not exist.
+    """
+    made = {}
+    for axis, settings in axes.items():
+        if axis not in CHANGES:
+            raise HotrowError(f"axis {axis!r}; known are {', '.join(CHANGES)}")
+        for setting in settings or everything(axis):
+            made[axis, setting] = replace(CHANGES[axis](base, setting), name=f"{axis} {setting}")
+    return made
+
+
+def everything(axis: str) -> tuple[str, ...]:
+    """All settings of an axis on this machine; HotrowError for an axis that needs to be told."""
+    known = {
+        "isa": widths(host_facts().simd),
+        "threads": tuple(str(2**k) for k in range(12) if 2**k <= len(allowed_cpus())),
+        "precision": ("fp32", "bf16"),
+        "wait-policy": ("active", "passive"),
+        "huge-pages": ("no", "yes"),
+        "device": ("cpu", "cuda"),
+        "pinned": ("no", "yes"),
+    }
+    if axis not in known:
+        raise HotrowError(f"axis {axis!r} needs its settings, as in {axis}=1,10,100")
+    return known[axis]
+
+
+def parse_axes(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Axes as a command line writes them: "isa" or "threads=1,2"."""
+    axes = {}
+    for word in words:
+        axis, _, settings = word.partition("=")
+        axes[axis] = tuple(part.strip() for part in settings.split(",") if part.strip())
+    return axes
+
+
+def _number(axis: str, setting: str) -> int:
+    if not setting.isdecimal() or int(setting) < 1:
+        raise HotrowError(f"{axis} {setting!r}; it must be a whole number from 1")
+    return int(setting)
+
+
+def _one_of(axis: str, setting: str) -> str:
+    if setting not in everything(axis):
+        raise HotrowError(f"{axis} {setting!r}; known are {', '.join(everything(axis))}")
+    return setting
+
+
+def _argument(base: Configuration, **changes: Any) -> Configuration:
+    return replace(base, arguments=base.arguments | changes)
+
+
+def _tables(base: Configuration, field: str, number: int) -> Configuration:
+    """Every table with another pooling or dimension, ids uniform as no trace has such bags; the bottom MLP follows."""
+    config = base.arguments["config"]
+    tables = [table | {field: number} for table in config["tables"]]
+    changed = config | {"tables": tables, "name": f"{config['name']}, {field} {number}"}
+    if field == "dim":
+        changed["bottom"] = [*config["bottom"][:-1], number]
+    return _argument(base, config=changed, trace=None)
+
+
+CHANGES: dict[str, Change] = {
+    "isa": lambda base, setting: replace(base, isa=setting),
+    "threads": lambda base, setting: replace(base, threads=_number("threads", setting)),
+    "precision": lambda base, setting: _argument(base, precision=_one_of("precision", setting)),
+    "wait-policy": lambda base, setting: replace(base, wait_policy=_one_of("wait-policy", setting)),
+    "huge-pages": lambda base, setting: replace(base, huge_pages=_one_of("huge-pages", setting) == "yes"),
+    "pinned": lambda base, setting: replace(base, cpus=None if _one_of("pinned", setting) == "yes" else ()),
+    "device": lambda base, setting: _argument(base, device=_one_of("device", setting)),
+    "pooling": lambda base, setting: _tables(base, "pooling", _number("pooling", setting)),
+    "dim": lambda base, setting: _tables(base, "dim", _number("dim", setting)),
+    "trace": lambda base, setting: _argument(base, trace=None if setting == "uniform" else setting),
+}

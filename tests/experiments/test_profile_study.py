@@ -1,0 +1,136 @@
+"""A model's profile over batches and axes, on a tiny model; failures are kept beside the rest."""
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from hotrow import HotrowError
+from hotrow.experiments.axes import everything, parse_axes, varied
+from hotrow.experiments.profile_grids import grids, library_words, short, stack_grid
+from hotrow.experiments.profile_study import ModelProfile, processes, profile_model
+from hotrow.experiments.workloads import dlrm, sharing_weights
+from hotrow.models.config import ModelConfig, TableConfig
+from hotrow.models.dlrm import DLRM
+from hotrow.models.inputs import uniform_trace
+from hotrow.profiling.configuration import Configuration
+from hotrow.profiling.isa import Verified
+from hotrow.profiling.measurement import Measurement
+from hotrow.profiling.py_spy import StackProfile, Symbol
+from hotrow.profiling.runner import Plan
+
+CONFIG = ModelConfig("tiny", 4, (8, 4), (8, 1), "dot", (TableConfig("a", 50, 4), TableConfig("b", 20, 4, 3.0)))
+QUICK = Plan(processes=1, seconds=0.01, patience=0.0, least=3, traced=2)
+BASE = Configuration("base", "m:f", {"config": msgspec.to_builtins(CONFIG)})
+
+
+@pytest.fixture(scope="module")
+def profile() -> ModelProfile:
+    axes = {"precision": ("bf16",), "threads": ("5000",)}
+    return profile_model(CONFIG, uniform_trace(CONFIG, 64), (2, 8), axes=axes, plan=QUICK, stacks=False)
+
+
+def test_every_step_has_its_parts(profile: ModelProfile) -> None:
+    assert [(s.mode, s.batch) for s in profile.steps] == [(m, b) for m in ("forward", "training") for b in (2, 8)]
+    for step in profile.steps:
+        assert step.operators.total == step.total
+        assert sum(part.share.value for part in step.operators.roles) == pytest.approx(1)
+        assert {"bottom", "embedding", "interaction", "top"} <= {part.role for part in step.operators.roles}
+    assert profile.steps[0].total.metadata["index_distribution"] == "trace"
+
+
+def test_axes_have_speedups_or_reasons(profile: ModelProfile) -> None:
+    points = {(p.axis, p.setting, p.step): p for p in profile.axes}
+    low = points["precision", "bf16", "forward 8"]
+    assert low.total is not None
+    assert low.speedup is not None
+    assert low.check is not None
+    assert low.check.agrees
+    assert low.check.difference > 0
+    crowd = points["threads", "5000", "forward 2"]
+    assert crowd.total is None
+    assert "5000 threads" in str(crowd.failure)
+
+
+def test_grids_show_everything(profile: ModelProfile) -> None:
+    made = grids(profile)
+    text = "\n".join(line for grid in made for line in (grid.caption, *grid.lines()))
+    for words in ("forward 2", "embedding lookups", "Along precision", "agrees", "failed: 5000 threads"):
+        assert words in text
+    cost = Measurement("py-spy overhead", 1.2, 1.1, 1.3, "ratio", "measured", 9)
+    seen = StackProfile(
+        "forward 8", {("a", "b"): 3, ("a",): 1}, 100, True, cost, 0.5, 0.25, (Symbol(0.9, "f", "l"),), ()
+    )
+    assert [row[:2] for row in stack_grid(seen).rows] == [("b", "75.0%"), ("a", "25.0%"), ("f (l)", "90.0%")]
+    assert "4 samples at 100 Hz; Python 25% of them" in stack_grid(seen).caption
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(HotrowError, match="axis 'colour'; known are isa"):
+        profile_model(CONFIG, axes={"colour": ()}, plan=QUICK)
+    with pytest.raises(HotrowError, match="choose 1 to 4"):
+        profile_model(CONFIG, uniform_trace(CONFIG, 4), (8,), plan=QUICK)
+    with pytest.raises(HotrowError, match="precision 'fp7'"):
+        dlrm(msgspec.to_builtins(CONFIG), [2], precision="fp7")  # type: ignore[arg-type]
+    if not torch.cuda.is_available():
+        with pytest.raises(HotrowError, match="CUDA was asked for"):
+            dlrm(msgspec.to_builtins(CONFIG), [2], device="cuda")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cpu_and_gpu_agree() -> None:
+    cpu, gpu = (dlrm(msgspec.to_builtins(CONFIG), [8], device=device) for device in ("cpu", "cuda"))
+    assert cpu.output is not None
+    assert gpu.output is not None
+    np.testing.assert_allclose(cpu.output(), gpu.output(), rtol=1e-4)
+
+
+def test_axes_from_words_to_configurations() -> None:
+    axes = parse_axes(
+        ["isa", "threads=1, 2", "dim=8", "pooling=5", "huge-pages=yes", "wait-policy=passive", "pinned=no"]
+    )
+    assert axes["isa"] == ()
+    assert axes["threads"] == ("1", "2")
+    made = varied(BASE, axes)
+    assert made["threads", "2"].threads == 2
+    assert made["huge-pages", "yes"].huge_pages
+    assert made["wait-policy", "passive"].wait_policy == "passive"
+    assert made["pinned", "no"].cpus == ()
+    wide = msgspec.convert(made["dim", "8"].arguments["config"], ModelConfig)
+    assert {table.dim for table in wide.tables} == {wide.dim} == {8}
+    pooled = msgspec.convert(made["pooling", "5"].arguments["config"], ModelConfig)
+    assert {table.pooling for table in pooled.tables} == {5}
+    assert len({c.name for c in made.values()}) == len(made)
+    assert {isa for axis, isa in made if axis == "isa"} == set(everything("isa"))
+    assert processes(axes, QUICK) == 2 + len(made)
+    assert varied(BASE, {"trace": ("uniform", "x.npz")})["trace", "x.npz"].arguments["trace"] == "x.npz"
+    for words, message in (
+        ("dim", "needs its settings"),
+        ("threads=two", "whole number"),
+        ("precision=fp7", "known are fp32"),
+    ):
+        with pytest.raises(HotrowError, match=message):
+            varied(BASE, parse_axes([words]))
+
+
+def test_two_models_share_their_weights() -> None:
+    model = DLRM(CONFIG, 1)
+    other = sharing_weights(model)
+    model.requires_grad_(False)
+    other.requires_grad_(True)
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        assert one.data_ptr() == two.data_ptr()
+        assert not one.requires_grad
+        assert two.requires_grad
+
+
+def test_words_of_libraries_and_frames() -> None:
+    assert library_words(Verified("MKL", "avx2", "generic, CNR AUTO", "", False)) == (
+        "generic, CNR AUTO although asked for avx2"
+    )
+    assert library_words(Verified("FBGEMM", "not settable", "AVX512", "", None)) == "AVX512 (not settable)"
+    assert library_words(Verified("MKL", "avx2", "unverified", "", None)) == "unverified (avx2)"
+    assert library_words(Verified("ATen", "avx2", "AVX2", "", True)) == "AVX2"
+    assert len(short("f" * 500)) <= 73
+    assert short("f") == "f"
