@@ -172,6 +172,10 @@ def _samples_at_a_time(part: Trace, placed: Sequence[Placed], line_bytes: int, b
 
 
 def _expand_chunk(chunk: Trace, placed: Sequence[Placed], shift: int, batch: int | None) -> NDArray[np.int64]:
+    if batch is None and all(
+        table.offsets is None and _steady(place, shift) for table, place in zip(chunk.tables, placed, strict=True)
+    ):
+        return _expand_one_hot(chunk, placed, shift)
     counts = np.empty((chunk.samples, len(placed)), np.int64)
     sizes = [table.bag_sizes() for table in chunk.tables]
     for k, (table, place) in enumerate(zip(chunk.tables, placed, strict=True)):
@@ -191,6 +195,17 @@ def _expand_chunk(chunk: Trace, placed: Sequence[Placed], shift: int, batch: int
     reads = places + firsts[of_batch, None]
     _expand(chunk, sizes, placed, shift, 0, reads, words)
     return _expand(chunk, sizes, placed, shift, 1, reads + lines[of_batch, None], words)
+
+
+def _expand_one_hot(chunk: Trace, placed: Sequence[Placed], shift: int) -> NDArray[np.int64]:
+    """Lines of samples that all look alike: the place of each is known beforehand."""
+    lines = [max(1, place.row_bytes >> shift) for place in placed]
+    words = np.empty((chunk.samples, sum(lines)), np.int64)
+    first = 0
+    for table, place, count in zip(chunk.tables, placed, lines, strict=True):
+        _write_rows(table.indices, place.base, place.row_bytes, shift, words[:, first : first + count])
+        first += count
+    return words.reshape(-1)
 
 
 def _steady(place: Placed, shift: int) -> bool:
@@ -224,6 +239,14 @@ def _count_lines(
             address = base + np.int64(indices[at]) * row_bytes
             counts[sample] += ((address + row_bytes - 1) >> shift) - (address >> shift) + 1
             at += 1
+
+
+@kernel
+def _write_rows(indices: Indices, base: int, row_bytes: int, shift: int, words: NDArray[np.int64]) -> None:
+    for sample in range(len(indices)):
+        line = (base + np.int64(indices[sample]) * row_bytes) >> shift
+        for later in range(words.shape[1]):
+            words[sample, later] = (line + later) << 1
 
 
 @kernel
