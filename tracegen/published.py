@@ -51,12 +51,15 @@ def published(name: str) -> PublishedReuse:
 
 
 def load_profile(name_or_path: str | Path, tables: int = DEFAULT_TABLES, seed: int = 0) -> TraceProfile:
-    """A profile from a file, or a built-in one by name scaled to `tables` of its tables.
+    """A profile from a file, or a built-in one by name; published histograms are scaled to `tables` of their tables.
 
     Raises HotrowError naming what exists when there is no such file or name.
     """
     if str(name_or_path) in built_in():
-        return scale(published(str(name_or_path)), tables, seed)
+        file = resources.files(__package__) / "profiles" / f"{name_or_path}.json"
+        released = b'"origin"' in file.read_bytes()  # a whole profile; published histograms have none yet
+        with resources.as_file(file) as path:
+            return load(path) if released else scale(published(str(name_or_path)), tables, seed)
     if not Path(name_or_path).exists():
         raise HotrowError(
             f"{name_or_path}: neither a profile file nor a built-in profile; built in are {', '.join(built_in())}"
