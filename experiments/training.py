@@ -25,7 +25,7 @@ from ..models.training.evaluation import infer
 from ..models.training.foreign import load_any_model
 from ..models.training.metrics import Metrics, StreamingMetrics
 from ..models.training.state import resume_training, save_model, save_training
-from ..models.training.train import Done, Point, Test, Trainer
+from ..models.training.train import Done, Point, Tested, Trainer
 from ..profiling.timer import threads_set
 from .training_print import Printer, print_architecture, print_batches, print_parameters
 from .training_setup import Setup, prepare
@@ -41,7 +41,7 @@ class Result:
     setup: Setup
     model: DLRM
     points: tuple[Point, ...]
-    tests: tuple[Test, ...]
+    tests: tuple[Tested, ...]
     inference: Metrics | None
     seconds_per_batch: float | None
     reached: str | None
