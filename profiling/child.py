@@ -34,8 +34,8 @@ PR_SET_PTRACER = 0x59616D61
 class Request(msgspec.Struct, frozen=True):
     """What to measure and how long: seconds per step, then `patience` more for undisturbed repeats.
 
-    traced: steps under torch.profiler after the bare ones, none for 0. seed: order of the steps. step: the one to spin,
-    the first if empty.
+    traced: steps under torch.profiler after the bare ones, none for 0. seed: order of the steps. step: the one to spin
+    or serve, the first if empty. rate: requests per second to serve, None for a closed loop.
     """
 
     configuration: Configuration
@@ -48,6 +48,7 @@ class Request(msgspec.Struct, frozen=True):
     seed: int = 0
     chrome_traces: str | None = None
     step: str = ""
+    rate: float | None = None
 
 
 class StepRun(msgspec.Struct, frozen=True):

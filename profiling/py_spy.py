@@ -88,7 +88,7 @@ def sample(
     seconds = max(1, round(seconds))  # py-spy counts whole ones
     with tempfile.TemporaryDirectory(prefix="hotrow-") as made:
         folder = Path(made)
-        with _spinning(configuration, step, folder, deadline) as child:
+        with spinning(configuration, step, folder, deadline) as child:
             alone = _window(seconds)
             native, stacks, seen = _look(program, child.pid, seconds, rate, folder)
             holding = sum(_recorded(program, child.pid, seconds, rate, folder, ["--gil"])[0].values())
@@ -109,7 +109,7 @@ def sample(
 
 
 @contextmanager
-def _spinning(
+def spinning(
     configuration: Configuration, step: str, folder: Path, deadline: float
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The child, warm; stopped afterwards, and ended if it does not stop."""

@@ -1,0 +1,117 @@
+"""Question: how many models fit on this machine before their latency breaks, and at what total throughput?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+
+from ..models.config import ModelConfig
+from ..profiling.colocation import (
+    SEARCH_STEPS,
+    Bounded,
+    Together,
+    bounded_throughput,
+    merged,
+    spinning_trap,
+    together,
+    with_policy,
+)
+from ..profiling.configuration import Configuration, allowed_cpus
+from ..progress import Advance, ignore
+from .grid import Grid
+from .profile_study import WORKLOAD
+
+HOPE = 1.2  # of the closed loop's throughput: the search looks no further
+
+
+@dataclass(frozen=True)
+class CoLocation:
+    """Models side by side: closed loops by number and placement, the rate that holds the limit, the spinning trap."""
+
+    name: str
+    batch: int
+    closed: tuple[Together, ...]
+    bounded: tuple[tuple[int, Bounded], ...]  # by number of models, pinned
+    trap: str | None
+    notes: tuple[str, ...] = ()
+
+
+def colocate(
+    config: ModelConfig,
+    batch: int = 64,
+    models: Sequence[int] = (),
+    threads: int = 1,
+    limit: float | None = None,
+    seconds: float = 1.5,
+    repeats: int = 3,
+    search_steps: int = SEARCH_STEPS,
+    seed: int = 0,
+    advance: Advance = ignore,
+) -> CoLocation:
+    """Put several copies of `config` (forward, ids uniform) on this machine at once.
+
+    models: numbers to try, 1 to one per processor if left out. limit: seconds that the 99th percentile may take in the
+    open loop; five times the lone model's median if left out. repeats: runs of every closed loop, in turn.
+    search_steps: rates that the search tries.
+    """
+    numbers = tuple(models) or tuple(range(1, len(allowed_cpus()) + 1))
+    arguments = {"config": msgspec.to_builtins(config), "batches": [batch], "modes": ["forward"], "seed": seed}
+    base = Configuration(config.name, WORKLOAD, arguments, threads=threads)
+    closed = []
+    for number in numbers:
+        for pinned in (True, False):
+            closed.append(_closed(base, number, pinned, seconds, repeats, seed))
+            advance(repeats)
+    bound = limit or 5 * closed[0].percentile(50)
+    bounded = []
+    for number, alone in zip(numbers, closed[::2], strict=True):
+        at_rate = partial(together, base, number, True, seconds, seed=seed)
+        bounded.append((number, bounded_throughput(at_rate, bound, HOPE * alone.throughput, search_steps)))
+        advance(1)
+    return CoLocation(config.name, batch, tuple(closed), tuple(bounded), _trap(base, max(numbers), seconds, seed))
+
+
+def _closed(base: Configuration, number: int, pinned: bool, seconds: float, repeats: int, seed: int) -> Together:
+    runs = [together(base, number, pinned, seconds, seed=seed + k) for k in range(repeats)]
+    return merged(runs)
+
+
+def _trap(base: Configuration, models: int, seconds: float, seed: int) -> str | None:
+    """The spinning trap: models with as many threads as there are processors, free, idle threads spinning or asleep."""
+    processors = len(allowed_cpus())
+    if processors < 2 or models < 2:
+        return None
+    wide = msgspec.structs.replace(base, threads=processors)
+    active, passive = (
+        together(with_policy(wide, policy), models, False, seconds, seed=seed) for policy in ("active", "passive")
+    )
+    return spinning_trap(active, passive)
+
+
+def grids(found: CoLocation) -> tuple[Grid, ...]:
+    """Closed loops, then the rates that hold the limit."""
+    closed = tuple(
+        (
+            str(len(t.models)),
+            "pinned" if t.pinned else "free",
+            f"{t.throughput:,.4g}",
+            f"{t.throughput * found.batch:,.4g}",
+            f"{1e3 * t.percentile(50):.3g}",
+            f"{1e3 * t.percentile(99):.3g}",
+        )
+        for t in found.closed
+    )
+    bounded = tuple(
+        (str(number), f"{1e3 * b.limit:.3g}", f"{b.rate:,.4g}", f"{b.rate * found.batch:,.4g}", str(len(b.tried)))
+        for number, b in found.bounded
+    )
+    heads = ("models", "placed", "requests/s", "samples/s", "p50", "p99, ms")
+    caption = f"{found.name}, batch {found.batch}: each model calls again as soon as it is done"
+    bounded_heads = ("models", "p99 limit, ms", "requests/s", "samples/s", "rates tried")
+    return (
+        Grid(caption, heads, closed, "measured"),
+        Grid("Largest Poisson rate whose 99th percentile holds the limit, pinned", bounded_heads, bounded, "measured"),
+    )

@@ -1,0 +1,86 @@
+"""Figures of a model's profile, a calibrated machine and models side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..analysis import profiling_plots as plots
+from ..profiling.machine import Curve, Machine
+from .colocation import CoLocation
+from .operator_grids import role_name
+from .profile_study import BASE, ModelProfile
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LEAST = 0.01  # share of a step below which a part is drawn as "other"
+OTHER = "other"
+
+
+def figures(profile: ModelProfile) -> dict[str, Figure]:
+    """Stacked bars over batch for each kind of step; speedups of every axis."""
+    made = {mode: _over_batch(profile, mode) for mode in dict.fromkeys(step.mode for step in profile.steps)}
+    for axis in dict.fromkeys(point.axis for point in profile.axes):
+        bars = [
+            (f"{p.setting}, {p.step}", p.speedup.value, p.speedup.low, p.speedup.high)
+            for p in profile.axes
+            if p.axis == axis and p.speedup is not None
+        ]
+        if bars:
+            made[f"axis-{axis}"] = plots.speedups(bars, f"{profile.name}: along {axis}", f"the run {BASE}")
+    return made
+
+
+def flame_graph(profile: ModelProfile) -> str | None:
+    """The flame graph as an SVG element; None without stacks."""
+    if profile.stacks is None:
+        return None
+    return plots.flame_graph(profile.stacks.stacks, f"{profile.name}, {profile.stacks.name}")
+
+
+def _over_batch(profile: ModelProfile, mode: str) -> Figure:
+    steps = [step for step in profile.steps if step.mode == mode]
+    shares = [{part.role: part.share.value for part in step.operators.roles} for step in steps]
+    names = [
+        n
+        for n in dict.fromkeys(n for s in shares for n in s)
+        if n != OTHER and max(s.get(n, 0) for s in shares) >= LEAST
+    ]
+    parts = [(role_name(name), [s.get(name, 0.0) for s in shares]) for name in names]
+    rest = [1 - sum(s.get(name, 0.0) for name in names) for s in shares]
+    totals = [(t.value / b, t.low / b, t.high / b) for t, b in ((step.total, step.batch) for step in steps)]
+    return plots.steps_over_batch([str(step.batch) for step in steps], totals, [*parts, (OTHER, rest)])
+
+
+def machine_figures(machine: Machine) -> dict[str, Figure]:
+    """Latency over working set, gathers over tables, products over batch, as calibrated."""
+    curves = machine.calibration.curves if machine.calibration else ()
+
+    def band(name: str, what: str, factor: float, **detail: int) -> list[plots.Band]:
+        chosen = [c for c in curves if c.what == what and all(c.detail.get(k) == v for k, v in detail.items())]
+        return [(name.format(c=c, **c.detail), c.at, *_scaled(c, factor)) for c in chosen]
+
+    loads = band("small pages", "latency", 1e9, large_pages=0) + band("large pages", "latency", 1e9, large_pages=1)
+    gathers = band("{row_bytes} B rows, {c.isa}, {c.threads} threads", "gather", 1e-9)
+    products = band("{library} {precision} {c.isa} × {c.threads}", "products", 1e-9, inputs=512)
+    return {
+        "latency": plots.bands(loads, "working set, bytes", "time per dependent load, ns", "Memory latency"),
+        "gather": plots.bands(gathers[:8], "table, bytes", "embedding rows read, GB/s", "Gathers over the working set"),
+        "products": plots.bands(products[:8], "batch", "GFLOP/s", "Linear layers 512 × 512"),
+    }
+
+
+def colocation_figure(found: CoLocation) -> Figure:
+    """p50 and p99 over the number of models, pinned and free."""
+    series = []
+    for name, pinned in (("pinned", True), ("free", False)):
+        ran = [t for t in found.closed if t.pinned == pinned]
+        p50, p99 = ([t.percentile(percent) for t in ran] for percent in (50, 99))
+        series.append((name, [len(t.models) for t in ran], p50, p99))
+    return plots.colocation(series)
+
+
+def _scaled(curve: Curve, factor: float) -> tuple[list[float], list[float], list[float]]:
+    """Value, low and high times `factor`."""
+    value, low, high = ([factor * x for x in column] for column in (curve.value, curve.low, curve.high))
+    return value, low, high
