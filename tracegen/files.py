@@ -24,6 +24,7 @@ FORMATS = (
     "oracle_general",
     "criteo",
     "benchmark_trace",
+    "csv",
 )
 CHUNK_SAMPLES = 65_536
 
