@@ -69,7 +69,7 @@ def write(parts: Iterable[Trace], path: Path, *, lossy: bool = False) -> None:
     writer = None
     try:
         for part in parts:
-            columns = _columns(part)
+            columns = columns_of(part)
             if writer is None:
                 schema = pa.schema([(name, column.type) for name, column in columns.items()])
                 writer = pq.ParquetWriter(path, schema, compression="zstd")
@@ -85,7 +85,8 @@ def write(parts: Iterable[Trace], path: Path, *, lossy: bool = False) -> None:
             writer.close()
 
 
-def _columns(trace: Trace) -> dict[str, Any]:
+def columns_of(trace: Trace) -> dict[str, Any]:
+    """Arrow arrays by column name."""
     import pyarrow as pa
 
     columns: dict[str, Any] = {}
@@ -106,22 +107,32 @@ def _column_name(table: str) -> str:
     return f"table:{table}" if table in PER_SAMPLE or table.startswith("table:") else table
 
 
-def _declared(parquet: Any, file: Path) -> list[tuple[str, str, int | None]]:
-    """(name, column, declared rows or None) per table, from our metadata or from the columns' types."""
+def _undeclared(schema: Any) -> list[tuple[str, str, int | None]]:
+    """As _declared, from the columns' types alone."""
     import pyarrow as pa
 
+    found: list[tuple[str, str, int | None]] = [
+        (field.name.removeprefix("table:"), field.name, None)
+        for field in schema
+        if field.name not in PER_SAMPLE
+        and pa.types.is_integer(field.type.value_type if _is_list(field.type) else field.type)
+    ]
+    if not found:
+        raise HotrowError("no integer or list-of-integer column, so no table")
+    return found
+
+
+def part_of(table: Any) -> Trace:
+    """A trace from an Arrow table of another hand: its integer and list-of-integer columns are its tables."""
+    return _part(table, _undeclared(table.schema))
+
+
+def _declared(parquet: Any, file: Path) -> list[tuple[str, str, int | None]]:
+    """(name, column, declared rows or None) per table, from our metadata or from the columns' types."""
     schema = parquet.schema_arrow
     raw = (parquet.metadata.metadata or {}).get(b"hotrow")
     if raw is None:
-        found: list[tuple[str, str, int | None]] = [
-            (field.name, field.name, None)
-            for field in schema
-            if field.name not in PER_SAMPLE
-            and pa.types.is_integer(field.type.value_type if _is_list(field.type) else field.type)
-        ]
-        if not found:
-            raise HotrowError(f"{file}: no integer or list-of-integer column, so no table")
-        return found
+        return _undeclared(schema)
     try:
         declared = json.loads(raw)
         version = int(declared["version"])
