@@ -1,5 +1,6 @@
 """Reuse times against a dictionary, AET against exact curves and against hand-made histograms."""
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -45,6 +46,7 @@ def test_positions_of_a_sample() -> None:
     assert np.flatnonzero(stream.counts).tolist() == [10]
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 def test_aet_is_near_the_exact_curve() -> None:
     rng = np.random.default_rng(1)
     weights = np.arange(1, 3001) ** -0.9

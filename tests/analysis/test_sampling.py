@@ -1,5 +1,6 @@
 """Sampled curves against exact ones."""
 
+import numba
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from hotrow import HotrowError
 from hotrow.analysis.miss_ratio import lru_curve
 from hotrow.analysis.sampling import CurveBand, ShardsStream, sampled_curve
 
+compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 CAPACITIES = np.array([0, 1, 30, 100, 300, 1000, 2500, 5000])
 
 
@@ -31,6 +33,7 @@ def test_sample_of_everything_is_the_exact_curve() -> None:
         np.testing.assert_array_equal(band.low, band.high)
 
 
+@compiled
 @pytest.mark.parametrize("how", [{"rate": 0.1}, {"rows": 400}])
 @pytest.mark.parametrize("uniform", [False, True])
 def test_exact_curve_lies_in_the_band(how: dict[str, float], uniform: bool) -> None:
@@ -42,6 +45,7 @@ def test_exact_curve_lies_in_the_band(how: dict[str, float], uniform: bool) -> N
     assert (np.diff(band.middle) <= 1e-12).all()
 
 
+@compiled
 @pytest.mark.parametrize("how", [{"rate": 0.1}, {"rows": 100}])
 def test_chunks_give_the_same_band(how: dict[str, float]) -> None:
     ids = skewed(200_000, 3000)
@@ -59,6 +63,7 @@ def test_chunks_of_any_size_give_the_same_band_at_a_fixed_rate() -> None:
     assert same(stream.band(CAPACITIES), sampled_curve(ids, CAPACITIES, rate=0.125))
 
 
+@compiled
 def test_sample_keeps_to_its_size() -> None:
     stream = ShardsStream(rows=50, samples=2)
     for chunk in range(5):
@@ -67,6 +72,7 @@ def test_sample_keeps_to_its_size() -> None:
     np.testing.assert_allclose(stream.band([10, 10**7]).middle, 1.0, atol=0.05)
 
 
+@compiled
 def test_seeds_differ_and_repeat() -> None:
     ids = skewed(20_000, 3000)
     one, again, other = (sampled_curve(ids, CAPACITIES, rate=0.05, seed=seed) for seed in (1, 1, 2))
@@ -74,6 +80,7 @@ def test_seeds_differ_and_repeat() -> None:
     assert not same(one, other)
 
 
+@compiled
 def test_ids_of_63_bits() -> None:
     ids = skewed(20_000, 2000)
     scattered = (ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(1)

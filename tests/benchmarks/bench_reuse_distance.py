@@ -1,0 +1,251 @@
+"""Exact LRU curves: accesses per CPU second against a plain Fenwick tree and libCacheSim, on threads; and memory.
+
+Traces of 10 million accesses: a = Zipf 0.9 over 1e6 rows, b = uniform over 1e6, c = Zipf 1.2 over 1e7; int32 ids in
+memory. All of `lru_curve` counts: checks, tables, curve. libCacheSim has no exact curve in its Python package; its time
+is that of one LRU cache of 100,000 rows, one point of a curve, over its own binary format mapped from disk.
+HOTROW_BENCH_ROWS (default 100,000,000) sets the rows of the largest case, which takes about 3 GB at that.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pytest
+from numba import njit
+from numpy.typing import NDArray
+
+from hotrow.analysis.dense_ids import dense_ids
+from hotrow.analysis.lru_stack import DistanceCounts, LruStack, _count_part
+from hotrow.analysis.miss_ratio import LruCurveStream, lru_curve
+from hotrow.analysis.reuse_time import ReuseTimes
+from hotrow.analysis.sampling import sampled_curve
+
+ACCESSES = 10_000_000
+LONG = 100_000_000
+CAPACITY = 100_000
+REPEATS = 5
+
+
+def zipf(rng: np.random.Generator, rows: int, exponent: float, accesses: int = ACCESSES) -> NDArray[np.int32]:
+    """Independent accesses to rows of Zipf popularity, in shuffled order of ids."""
+    weights = np.cumsum(np.arange(1, rows + 1, dtype=np.float64) ** -exponent)
+    order = rng.permutation(rows).astype(np.int32)
+    parts = [order[np.searchsorted(weights, rng.random(10**6) * weights[-1])] for _ in range(accesses // 10**6)]
+    return np.concatenate(parts)
+
+
+def make(name: str, accesses: int = ACCESSES) -> NDArray[np.int32]:
+    rng = np.random.default_rng(20261124)
+    if name == "b":
+        return rng.integers(0, 10**6, accesses, np.int32)
+    return zipf(rng, 10**6, 0.9, accesses) if name == "a" else zipf(rng, 10**7, 1.2, accesses)
+
+
+@njit(cache=True)
+def fenwick_histogram(ids: NDArray[np.int32], rows: int) -> NDArray[np.int64]:
+    """The peer: a binary indexed tree over slots of last accesses, made anew when they run out."""
+    slots = 1
+    while slots < 4 * rows:
+        slots *= 2
+    tree, owner, last = np.zeros(slots + 1, np.int32), np.zeros(slots, np.int32), np.full(rows, -1, np.int32)
+    histogram = np.zeros(rows + 1, np.int64)
+    live, now = 0, 0
+    for row in ids:
+        if now == slots:
+            now = 0
+            for slot in range(slots):
+                if last[owner[slot]] == slot:
+                    owner[now] = owner[slot]
+                    last[owner[now]] = now
+                    now += 1
+            tree[:] = 0
+            for slot in range(now):
+                tree[slot + 1] = 1
+            for k in range(1, slots + 1):
+                above = k + (k & -k)
+                if above <= slots:
+                    tree[above] += tree[k]
+        if last[row] >= 0:
+            up_to, k = 0, last[row] + 1
+            while k > 0:
+                up_to += tree[k]
+                k -= k & -k
+            histogram[live - up_to] += 1
+            k = last[row] + 1
+            while k <= slots:
+                tree[k] -= 1
+                k += k & -k
+        else:
+            live += 1
+        k = now + 1
+        while k <= slots:
+            tree[k] += 1
+            k += k & -k
+        last[row], owner[now] = now, row
+        now += 1
+    return histogram
+
+
+def seconds(call: Callable[..., Any], *arguments: Any, clock: Callable[[], float] = time.process_time) -> float:
+    start = clock()
+    call(*arguments)
+    return clock() - start
+
+
+def one_thread(ids: NDArray[Any]) -> Any:
+    return lru_curve(ids, threads=1)
+
+
+@pytest.mark.parametrize("name", "abc")
+def test_against_fenwick(benchmark: Any, name: str) -> None:
+    ids, rows = make(name), 10**7 if name == "c" else 10**6
+    curve, peer = one_thread(ids), fenwick_histogram(ids, rows)  # compiles
+    np.testing.assert_array_equal(curve.histogram, np.trim_zeros(peer, "b"))
+    pairs = [(seconds(one_thread, ids), seconds(fenwick_histogram, ids, rows)) for _ in range(REPEATS)]
+    ours, theirs = (median(column) for column in zip(*pairs, strict=True))
+    note(benchmark, hotrow=ACCESSES / ours / 1e6, fenwick=ACCESSES / theirs / 1e6, ratio=theirs / ours)
+    benchmark.extra_info["best"] = round(ACCESSES / min(pair[0] for pair in pairs) / 1e6, 1)
+    print(name, dict(benchmark.extra_info))
+    benchmark.pedantic(one_thread, (ids,), rounds=1)
+
+
+@pytest.mark.parametrize("name", "abc")
+def test_against_one_cache_of_libcachesim(benchmark: Any, name: str, tmp_path: Path) -> None:
+    libcachesim = pytest.importorskip("libcachesim", reason="libcachesim is a peer; pip install hotrow[peers]")
+    ids = make(name)
+    requests = np.zeros(len(ids), np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")]))
+    requests["id"], requests["size"] = ids, 1
+    requests.tofile(tmp_path / "requests")
+
+    def peer() -> float:
+        reader = libcachesim.TraceReader(str(tmp_path / "requests"), libcachesim.TraceType.ORACLE_GENERAL_TRACE)
+        cache = libcachesim.LRU(cache_size=CAPACITY, consider_obj_metadata=False)
+        return float(cache.process_trace(reader)[0])
+
+    assert peer() == pytest.approx(one_thread(ids).miss_ratio(CAPACITY), abs=1e-9)
+    pairs = [(seconds(one_thread, ids), seconds(peer)) for _ in range(REPEATS)]
+    ours, theirs = (median(column) for column in zip(*pairs, strict=True))
+    note(benchmark, hotrow=ACCESSES / ours / 1e6, one_libcachesim_cache=ACCESSES / theirs / 1e6, ratio=theirs / ours)
+    print(name, dict(benchmark.extra_info))
+    benchmark.pedantic(one_thread, (ids,), rounds=1)
+
+
+@pytest.mark.parametrize("name", "abc")
+def test_two_threads(benchmark: Any, name: str) -> None:
+    """Two parts, each timed alone by CPU time: the longer one and the joining are the critical path of two threads."""
+    ids = make(name, LONG)
+    first, second = np.array_split(ids, 2)
+    serial, critical, wall_one, wall_two = [], [], [], []
+    for _ in range(3):
+        wall_one.append(seconds(one_thread, ids, clock=time.perf_counter))
+        serial.append(seconds(one_thread, ids))
+        wall_two.append(seconds(lru_curve, ids, 2, clock=time.perf_counter))
+        stack, counts = LruStack(), DistanceCounts()
+        alone = seconds(stack.count, first, counts)
+        start = time.process_time()
+        histogram, firsts, recency = _count_part(second)
+        beside = time.process_time() - start
+        start = time.process_time()
+        counts.add(histogram)
+        stack.count(second[firsts], counts)
+        stack.reorder(recency)
+        critical.append(max(alone, beside) + time.process_time() - start)
+    note(
+        benchmark,
+        one_thread=LONG / median(serial) / 1e6,
+        two_threads_critical_path=LONG / median(critical) / 1e6,
+        ratio=median(serial) / median(critical),
+        ratio_of_wall_times=median(wall_one) / median(wall_two),
+    )
+    print(name, dict(benchmark.extra_info))
+    benchmark.pedantic(lru_curve, (ids,), rounds=1)
+
+
+MEMORY = """
+import resource, sys, numpy as np
+sys.path.insert(0, {folder!r})
+from bench_reuse_distance import make, one_thread
+one_thread(np.arange(10, dtype=np.int32))
+ids = make({name!r})
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def status(): return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) / 1024
+filler = np.ones(max(0, int((peak() - status()) * 2**20)), np.uint8)  # raise what is held to the peak of making ids
+before = peak()
+one_thread(ids)
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize("name", "abc")
+def test_memory_beyond_the_trace(benchmark: Any, name: str) -> None:
+    """Growth of the peak resident set over lru_curve, MiB; Linux."""
+    program = MEMORY.format(folder=str(Path(__file__).parent), name=name)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    note(benchmark, mebibytes=float(ran.stdout))
+    print(name, dict(benchmark.extra_info))
+    benchmark.pedantic(int, rounds=1)
+
+
+def test_many_rows(benchmark: Any) -> None:
+    rows = int(os.environ.get("HOTROW_BENCH_ROWS", 100_000_000))
+    stream = LruCurveStream(threads=1)
+    stream.feed(np.arange(rows, dtype=np.int32))
+    ids = np.random.default_rng(0).integers(0, rows, rows // 2, np.int32)
+    taken = seconds(stream.feed, ids)
+    note(benchmark, million_rows=rows / 1e6, hotrow=len(ids) / taken / 1e6)
+    print(dict(benchmark.extra_info))
+    benchmark.pedantic(int, rounds=1)
+
+
+@pytest.mark.parametrize("name", "abc")
+def test_samples(benchmark: Any, name: str) -> None:
+    """Eight samples in one pass, and AET: rates, errors against the exact curve at 60 capacities from 1e3 to 1e6."""
+    ids = make(name)
+    capacities = np.geomspace(1e3, 1e6, 60).astype(np.int64)
+    exact = one_thread(ids).miss_ratio(capacities)
+    for label, settings in (
+        ("rate 0.01", {"rate": 0.01}),
+        ("rate 0.001", {"rate": 0.001}),
+        ("8192 rows", {"rows": 8192}),
+    ):
+        band = sampled_curve(ids, capacities, **settings)  # type: ignore[arg-type]
+        taken = median(seconds(lambda s=settings: sampled_curve(ids, capacities, **s)) for _ in range(3))
+        benchmark.extra_info[label] = {
+            "M/s": round(ACCESSES / taken / 1e6, 1),
+            "mean error": round(float(np.abs(band.middle - exact).mean()), 5),
+            "mean width": round(float((band.high - band.low).mean()), 5),
+            "inside": round(float(((band.low <= exact) & (exact <= band.high)).mean()), 3),
+        }
+    stream = ReuseTimes()
+    taken = seconds(stream.feed, ids)
+    error = np.abs(stream.miss_ratio(capacities) - exact)
+    benchmark.extra_info["AET"] = {"M/s": round(ACCESSES / taken / 1e6, 1), "mean error": round(float(error.mean()), 5)}
+    print(name, dict(benchmark.extra_info))
+    benchmark.pedantic(int, rounds=1)
+
+
+def test_numbering_scattered_ids(benchmark: Any) -> None:
+    ids = make("a").astype(np.int64) * 2654435761
+    pairs = [
+        (seconds(dense_ids, ids), seconds(one_thread, ids), seconds(lambda: np.unique(ids, return_inverse=True)))
+        for _ in range(3)
+    ]
+    numbering, curve, unique = (median(column) for column in zip(*pairs, strict=True))
+    note(
+        benchmark,
+        numbering=ACCESSES / numbering / 1e6,
+        curve_of_scattered_ids=ACCESSES / curve / 1e6,
+        ratio_to_numpy_unique=unique / numbering,
+    )
+    print(dict(benchmark.extra_info))
+    benchmark.pedantic(int, rounds=1)
+
+
+def note(benchmark: Any, **numbers: float) -> None:
+    benchmark.extra_info.update({name: round(value, 2) for name, value in numbers.items()})
