@@ -7,6 +7,7 @@ import torch
 
 from hotrow import HotrowError
 from hotrow.experiments.axes import everything, parse_axes, varied
+from hotrow.experiments.profile_figures import figures, flame_graph
 from hotrow.experiments.profile_grids import grids, library_words, short, stack_grid
 from hotrow.experiments.profile_study import ModelProfile, processes, profile_model
 from hotrow.experiments.workloads import dlrm, sharing_weights
@@ -63,6 +64,16 @@ def test_grids_show_everything(profile: ModelProfile) -> None:
     )
     assert [row[:2] for row in stack_grid(seen).rows] == [("b", "75.0%"), ("a", "25.0%"), ("f (l)", "90.0%")]
     assert "4 samples at 100 Hz; Python 25% of them" in stack_grid(seen).caption
+
+
+def test_figures_of_a_profile(profile: ModelProfile) -> None:
+    made = figures(profile)
+    assert set(made) == {"forward", "training", "axis-precision"}
+    assert [bar.get_text() for bar in made["axis-precision"].axes[0].get_yticklabels()] == [
+        "bf16, forward 2",
+        "bf16, forward 8",
+    ]
+    assert flame_graph(profile) is None
 
 
 def test_what_is_refused() -> None:
