@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from .. import HotrowError
 from .dead_slots import LARGEST, SMALLEST, access_rows, compact, no_dead_slots, revive, rows_by_slot
-from .dense_ids import RowNumbers
+from .dense_ids import MAX_NUMBERS, RowNumbers
 
 PIECE = 1 << 18  # accesses whose ids are converted at a time
 SPARE = 4  # a new tree has at least so many slots per row: few compactions, in little memory
 FAST_SLOTS = 1 << 22  # whose bits fit a second-level cache
 SMALL_TABLE = 1 << 22  # ids below it need no hash table, however few there are
-SPARSE = 16  # nor do larger ids, while the rows seen are at least one in so many
+SPARSE = 16  # nor do larger ids, while the rows seen are one in so many, or the chunk is half as long as the table
 WORTH_A_THREAD = 1 << 20  # accesses
 
 NO_BINS = np.empty(0, np.uint8)
@@ -129,7 +129,7 @@ class LruStack:
         if self._numbers is not None or not len(ids):
             return
         rows = int(ids.max()) + 1
-        if rows <= max(SMALL_TABLE, SPARSE * self.distinct, min(2 * len(ids), LARGEST // 2)):
+        if rows <= min(MAX_NUMBERS, max(SMALL_TABLE, SPARSE * self.distinct, 2 * len(ids))):
             self._lengthen_table(rows)
             if not self.distinct:  # a compaction passes over the table: not too often, then
                 self._take_tree(min(rows, FAST_SLOTS))
@@ -141,7 +141,7 @@ class LruStack:
 
     def _lengthen_table(self, rows: int) -> None:
         if rows > len(self._last):
-            self._last = _longer(self._last, max(rows, min(2 * len(self._last), SMALL_TABLE)))
+            self._last = _longer(self._last, max(rows, 2 * len(self._last)))
 
     def _compact(self) -> None:
         """Give the rows the first slots; take a larger tree where that would leave too few."""
@@ -170,7 +170,7 @@ def count_in_parallel(stack: LruStack, ids: NDArray[Any], counts: DistanceCounts
     """
     first, *parts = np.array_split(ids, parts_worth(len(ids), threads))
     with ThreadPoolExecutor(max(1, len(parts))) as pool:
-        beside = [pool.submit(_count_part, part) for part in parts]
+        beside = [pool.submit(count_part, part) for part in parts]
         stack.count(first, counts)
         for part, result in zip(parts, beside, strict=True):
             histogram, firsts, recency = result.result()
@@ -179,7 +179,8 @@ def count_in_parallel(stack: LruStack, ids: NDArray[Any], counts: DistanceCounts
             stack.reorder(recency)
 
 
-def _count_part(ids: NDArray[Any]) -> tuple[NDArray[np.int64], Positions, NDArray[np.int64]]:
+def count_part(ids: NDArray[Any]) -> tuple[NDArray[np.int64], Positions, NDArray[np.int64]]:
+    """A later part's histogram, the positions of its first accesses, and its rows in order of their last."""
     stack, counts = LruStack(), DistanceCounts()
     firsts = stack.count_and_find(ids, counts)
     return counts.histogram(stack.distinct), firsts, stack.recency()

@@ -21,7 +21,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from hotrow.analysis.dense_ids import dense_ids
-from hotrow.analysis.lru_stack import DistanceCounts, LruStack, _count_part
+from hotrow.analysis.lru_stack import DistanceCounts, LruStack, count_part
 from hotrow.analysis.miss_ratio import LruCurveStream, lru_curve
 from hotrow.analysis.reuse_time import ReuseTimes
 from hotrow.analysis.sampling import sampled_curve
@@ -149,7 +149,7 @@ def test_two_threads(benchmark: Any, name: str) -> None:
         stack, counts = LruStack(), DistanceCounts()
         alone = seconds(stack.count, first, counts)
         start = time.process_time()
-        histogram, firsts, recency = _count_part(second)
+        histogram, firsts, recency = count_part(second)
         beside = time.process_time() - start
         start = time.process_time()
         counts.add(histogram)
