@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -89,6 +90,24 @@ def _trap(base: Configuration, models: int, seconds: float, seed: int) -> str | 
         together(with_policy(wide, policy), models, False, seconds, seed=seed) for policy in ("active", "passive")
     )
     return spinning_trap(active, passive)
+
+
+def plain(found: CoLocation) -> dict[str, Any]:
+    """Everything as plain values, for JSON; latencies as percentiles, in seconds."""
+    closed = [
+        {
+            "models": len(t.models),
+            "pinned": t.pinned,
+            "requests_per_second": t.throughput,
+            "latency": {f"p{percent}": t.percentile(percent) for percent in (50, 90, 99)},
+        }
+        for t in found.closed
+    ]
+    bounded = [
+        {"models": number, "p99_limit": b.limit, "requests_per_second": b.rate, "tried": [list(t) for t in b.tried]}
+        for number, b in found.bounded
+    ]
+    return {"name": found.name, "batch": found.batch, "closed": closed, "bounded": bounded, "trap": found.trap}
 
 
 def grids(found: CoLocation) -> tuple[Grid, ...]:

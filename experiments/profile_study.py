@@ -113,6 +113,7 @@ def profile_model(
         base = Configuration(BASE, WORKLOAD, arguments, threads=threads)
         settings = varied(_forward_only(base), axes or {})
         runs = run([base], plan, advance=advance)
+        _must_stand(runs.outcome(BASE), config.name)
         steps = _steps(runs.outcome(BASE), batches, modes)
         along = run([_forward_only(base), *settings.values()], bare(plan), advance=advance) if settings else None
         seen, notes = _stacks(base, f"{modes[0]} {max(batches)}") if stacks else (None, ())
@@ -132,6 +133,13 @@ def processes(axes: Mapping[str, Sequence[str]], plan: Plan) -> int:
 def bare(plan: Plan) -> Plan:
     """`plan` without traces."""
     return replace(plan, traced=0, chrome_traces=None)
+
+
+def _must_stand(outcome: Outcome, name: str) -> None:
+    """HotrowError with the reason, and the stack where it hung, unless a process ended well."""
+    if not outcome.processes and outcome.failure is not None:
+        stack = f"; it was at\n{outcome.failure.stack}" if outcome.failure.stack else ""
+        raise HotrowError(f"{name}: {outcome.failure.reason}{stack}")
 
 
 def _written(trace: Trace, batch: int, folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Question: what does a larger or smaller cache change? The working set swept on real hardware, sizes found by load."""
+"""Question: what can this machine do, by working set, width and shape? A calibrated machine as tables."""
 
 from __future__ import annotations
 
@@ -45,6 +45,21 @@ def method_grid(found: tuple[Method, ...]) -> Grid:
     return Grid("Ways to make a cache smaller", ("method", "here", "because"), rows, "measured")
 
 
+def number_grid(machine: Machine) -> Grid:
+    """Clock, memory, translation, peaks and costs, each with interval and source."""
+    found = {"clock": machine.clock}
+    for name, tier in machine.memory.items():
+        found[f"{name} bandwidth"] = tier.bandwidth
+        if tier.latency is not None:
+            found[f"{name} latency"] = tier.latency
+    for name, level in machine.tlb.items():
+        found |= {f"{name}, {what}": q for what, q in (("reach", level.reach), ("penalty", level.penalty)) if q}
+    found |= {f"peak of a core, {name}": unit.peak for name, unit in machine.compute.items()}
+    found |= machine.calibration.overheads if machine.calibration else {}
+    rows = tuple((name, quantity.words, quantity.source) for name, quantity in found.items())
+    return Grid(machine.name, ("what", "value (95 % interval)", "from"), rows, "measured")
+
+
 def grids(machine: Machine, self_test: bool = False) -> tuple[Grid, ...]:
-    """Levels, gathers over the working set, and ways to shrink a cache (the pirate's self-test where asked)."""
-    return level_grid(machine), gather_grid(machine), method_grid(methods(self_test=self_test))
+    """Numbers, levels, gathers over the working set, ways to shrink a cache (the pirate's self-test where asked)."""
+    return number_grid(machine), level_grid(machine), gather_grid(machine), method_grid(methods(self_test=self_test))

@@ -121,7 +121,7 @@ def _verified(library: str, width: str, method: str, probe: Callable[[], str | N
     asked = width if settable(library, width) else NOT_SETTABLE
     try:
         seen = probe()
-    except (OSError, RuntimeError, AttributeError, ValueError):
+    except (OSError, RuntimeError, AttributeError, TypeError, ValueError):
         seen = None
     holds = None if seen is None or asked in (NATIVE, NOT_SETTABLE) else judge(library, asked, seen)
     return Verified(library, asked, seen or UNVERIFIED, method, holds)

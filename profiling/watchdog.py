@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 STACK_SECONDS = 20.0  # for py-spy to read a stack
+STACK_FILE = "HOTROW_STACK_FILE"  # where a child writes its own stack when asked by signal
 TAIL = 4000  # characters kept of what a child wrote
 NO_PERMISSION = "needs permission to trace another process: root, CAP_SYS_PTRACE, or kernel.yama.ptrace_scope = 0"
 
@@ -59,9 +61,6 @@ def supervise(command: Sequence[str], environment: Mapping[str, str], deadline: 
     return Ended(child.returncode, seconds, wrote, stack, _failure(child.returncode, wrote, stack, deadline))
 
 
-STACK_FILE = "HOTROW_STACK_FILE"  # where a child writes its own stack when asked by signal
-
-
 def stack_of(pid: int, own: Path | None = None) -> str:
     """The stacks of a running process: native frames too where py-spy may read them, else Python's alone.
 
@@ -95,8 +94,6 @@ def denied(message: str) -> str | None:
 def _own_stack(pid: int, own: Path | None) -> str:
     if own is None or not hasattr(signal, "SIGUSR1"):
         return ""
-    import os
-
     os.kill(pid, signal.SIGUSR1)
     end = time.monotonic() + 1
     while time.monotonic() < end and not own.stat().st_size:

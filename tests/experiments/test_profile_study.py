@@ -20,6 +20,8 @@ from hotrow.profiling.measurement import Measurement
 from hotrow.profiling.py_spy import StackProfile, Symbol
 from hotrow.profiling.runner import Plan
 
+COST = Measurement("py-spy overhead", 1.2, 1.1, 1.3, "ratio", "measured", 9)
+STACKS = StackProfile("forward 8", {("a", "b"): 3, ("a",): 1}, 100, True, COST, 0.5, 0.25, (Symbol(0.9, "f", "l"),), ())
 CONFIG = ModelConfig("tiny", 4, (8, 4), (8, 1), "dot", (TableConfig("a", 50, 4), TableConfig("b", 20, 4, 3.0)))
 QUICK = Plan(processes=1, seconds=0.01, patience=0.0, least=3, traced=2)
 BASE = Configuration("base", "m:f", {"config": msgspec.to_builtins(CONFIG)})

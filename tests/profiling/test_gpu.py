@@ -12,7 +12,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CU
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_without_a_device_it_says_so() -> None:
     for attempt in (require_cuda, lambda: time_step_cuda(lambda: None), lambda: graph_replay(lambda: None)):
-        with pytest.raises(HotrowError, match="CUDA was asked for, but torch .* sees no device"):
+        with pytest.raises(HotrowError, match=r"CUDA was asked for, but torch .* sees no device"):
             attempt()
 
 
