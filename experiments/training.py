@@ -25,7 +25,7 @@ from ..models.training.evaluation import infer
 from ..models.training.foreign import load_any_model
 from ..models.training.metrics import Metrics, StreamingMetrics
 from ..models.training.state import resume_training, save_model, save_training
-from ..models.training.train import Done, Point, Tested, Trainer
+from ..models.training.train import Done, Evaluated, Point, Trainer
 from ..profiling.timer import threads_set
 from .training_print import Printer, print_architecture, print_batches, print_parameters
 from .training_setup import Setup, prepare
@@ -41,7 +41,7 @@ class Result:
     setup: Setup
     model: DLRM
     points: tuple[Point, ...]
-    tests: tuple[Tested, ...]
+    tests: tuple[Evaluated, ...]
     inference: Metrics | None
     seconds_per_batch: float | None
     reached: str | None
@@ -72,6 +72,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(flags: Flags) -> Result:
     """Do what the flags ask for; progress is printed unless they say quiet or json."""
+    if flags.out:
+        _make_folder(Path(flags.out))
     with threads_set(flags.threads or None):
         say: Callable[[str], None] = _nothing if flags.quiet or flags.json else print
         setup = prepare(flags)
@@ -190,6 +192,14 @@ def _keep(result: Result, out: Path) -> None:
     for suffix in (".svg", ".png"):
         with replacing(out / f"{CURVES}{suffix}") as beside:
             plots.save(figure, beside)
+
+
+def _make_folder(out: Path) -> None:
+    """Before hours of training, not after."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HotrowError(f"{out}: cannot be a folder ({error.strerror}); choose another place with --out") from error
 
 
 def _nothing(line: str) -> None:

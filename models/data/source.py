@@ -129,6 +129,8 @@ class TraceSource:
             raise HotrowError("no samples to train or test on: the data are empty, or their split leaves none here")
         if self.order not in get_args(Order):
             raise HotrowError(f"unknown order {self.order!r}; known are {', '.join(get_args(Order))}")
+        if columns.label is not None:
+            _check_labels(columns.label)
         if self.days and sum(self.days) != columns.samples:
             raise HotrowError(f"days of {sum(self.days)} samples; the data have {columns.samples}")
 
@@ -252,6 +254,12 @@ class _Shuffled:
             parts = [start + rng.permutation(day) for start, day in zip(starts, self._days, strict=True)]
             self._order, self._epoch = np.concatenate(parts), epoch
         return self._order
+
+
+def _check_labels(label: NDArray[np.float32]) -> None:
+    for position in (int(np.argmin(label)), int(np.argmax(label))):
+        if not 0 <= label[position] <= 1:
+            raise HotrowError(f"sample {position}: label {label[position]:g}; a click's label lies between 0 and 1")
 
 
 def _rows(values: Tensor, start: int, stop: int, chosen: Tensor | None) -> Tensor:

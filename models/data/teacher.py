@@ -113,6 +113,6 @@ def _pooled(effect: NDArray[np.float64], table: TableLookups) -> NDArray[np.floa
 
 def _unit_variance(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Values without their mean, and of standard deviation 1 where they vary at all."""
-    centred = np.asarray(values, np.float64) - values.mean()
+    centred: NDArray[np.float64] = np.asarray(values, np.float64) - values.mean()
     deviation = float(centred.std())
     return centred / deviation if deviation > 0 else centred

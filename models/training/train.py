@@ -69,7 +69,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Tested:
+class Evaluated:
     """A test after `batch` batches of `epoch`; best: whether its model is the best so far."""
 
     epoch: int
@@ -90,7 +90,7 @@ class Progress:
     best: float | None = None
     plateau: PlateauState = FRESH
     points: tuple[Point, ...] = ()
-    tests: tuple[Tested, ...] = ()
+    tests: tuple[Evaluated, ...] = ()
     reached: Metric | None = None  # the goal that ended the training
 
 
@@ -107,7 +107,7 @@ class Done:
     batches: int
     seconds: float
     point: Point | None
-    test: Tested | None
+    test: Evaluated | None
     whole: bool
 
 
@@ -189,14 +189,14 @@ class Trainer:
             test = self._tested()
         return Done(now.epoch, batch, number, seconds, point, test, whole)
 
-    def _tested(self) -> Tested | None:
+    def _tested(self) -> Evaluated | None:
         if self.test is None:
             return None
         now = self.progress
         metrics = evaluate(self.model, self.test, self.training.loss_of)
         value = metrics.value(self.training.best_by)
         best = now.best is None or better(self.training.best_by, value, now.best)
-        test = Tested(now.epoch, now.batch, metrics, best)
+        test = Evaluated(now.epoch, now.batch, metrics, best)
         plateau = self.training.plateau
         self.progress = replace(
             now,

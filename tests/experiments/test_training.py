@@ -215,6 +215,7 @@ def test_every_kind_of_model_and_data(capsys: pytest.CaptureFixture[str], more: 
         (["--trace=meta-2021", "--test-share=1"], "--test-share=1.0"),
         (["--learning-rate=0"], "learning rate 0.0"),
         (["--enable-profiling"], "--enable-profiling needs --out"),
+        (["--out", __file__], "cannot be a folder (File exists); choose another place with --out"),
         (["--resume=/none"], "/none: no such file"),
         (["--load-model=/none"], "/none: no such file"),
         (["--recipe=benchmark", "--rand-data-dist=zipf"], "need --recipe=hotrow"),

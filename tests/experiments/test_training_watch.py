@@ -8,7 +8,7 @@ import pytest
 from hotrow import HotrowError
 from hotrow.experiments.training_watch import Log, _crc_table
 from hotrow.models.training.metrics import Metrics
-from hotrow.models.training.train import Done, Point, Tested
+from hotrow.models.training.train import Done, Point, Evaluated
 
 
 def masked(data: bytes) -> int:
@@ -28,7 +28,7 @@ def test_the_checksum_is_crc_32c() -> None:
 
 def test_records_and_numbers(tmp_path: Path) -> None:
     log = Log(tmp_path / "tb")
-    test = Tested(0, 2, Metrics(5, 0.5, 0.75, None, 0.9), True)
+    test = Evaluated(0, 2, Metrics(5, 0.5, 0.75, None, 0.9), True)
     log.add(Done(0, 2, 2, 0.1, Point(0, 2, 0.25, 0.1), test, True), 300)
     log.add(Done(0, 1, 2, 0.1, None, None, True), 301)
     log.close()

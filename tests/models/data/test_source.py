@@ -1,5 +1,7 @@
 """Batches from samples: every sample once per epoch, its lookups with it, in an order of seed and epoch alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -97,6 +99,7 @@ def test_a_part_of_the_columns() -> None:
         ({"order": "random"}, "unknown order 'random'; known are none, day, total"),
         ({"days": (3, 4)}, "days of 7 samples; the data have 9"),
         ({"columns": Columns.of(log(9)).between(3, 3)}, "no samples to train or test on"),
+        ({"columns": replace(Columns.of(log(9)), label=np.arange(9, dtype=np.float32))}, "sample 8: label 8; a click"),
     ],
 )
 def test_what_is_refused(change: dict, rule: str) -> None:
