@@ -53,7 +53,7 @@ def read(path: str | Path, format: str | None = None, **options: Any) -> Trace:
     chosen = _reader(path, format)
     if chosen.read is None:
         return concatenate(list(scan(path, chosen.name, **options)))
-    _check_options(chosen.name, chosen.read, options)
+    options = _checked_options(chosen.name, chosen.read, options)
     with _naming(path, "read"):
         return chosen.read(path, **options)
 
@@ -69,7 +69,7 @@ def scan(path: str | Path, format: str | None = None, samples: int = CHUNK_SAMPL
     chosen = _reader(path, format)
     if chosen.scan is None:
         raise HotrowError(f"{path}: {chosen.name} is only written, not read")
-    _check_options(chosen.name, chosen.scan, options)
+    options = _checked_options(chosen.name, chosen.scan, options)
     done = 0
     with _naming(path, "read", lambda: done):
         for part in chosen.scan(path, samples=samples, **options):
@@ -90,7 +90,7 @@ def write(
         raise HotrowError(f"{path}: no format has this suffix; known are {_suffixes()}, or name one with --format")
     if chosen.write is None:
         raise HotrowError(f"{path}: {chosen.name} is only read, not written; try .parquet")
-    _check_options(chosen.name, chosen.write, options)
+    options = _checked_options(chosen.name, chosen.write, options)
     source = iter((trace,) if isinstance(trace, Trace) else trace)
     first = next(source, None)
     if first is None:
@@ -140,11 +140,21 @@ def options(name: str) -> tuple[dict[str, Parameter], dict[str, Parameter]]:
     return _options_of(chosen.scan), _options_of(chosen.write)
 
 
-def _check_options(name: str, function: Callable[..., Any] | None, given: dict[str, Any]) -> None:
+def _checked_options(name: str, function: Callable[..., Any] | None, given: dict[str, Any]) -> dict[str, Any]:
+    """The options as their format takes them; HotrowError for one that it has not, or of another kind."""
     known = _options_of(function)
-    for option in given:
+    checked = {}
+    for option, value in given.items():
         if option not in known:
             raise HotrowError(f"{name} has no option {option!r} here; it has {', '.join(known) or 'none'}")
+        kind = type(known[option].default)
+        if kind is str and isinstance(value, int | Path):
+            value = str(value)  # a column called 0, a file
+        if type(value) is not kind:
+            words = {bool: "true or false", int: "a whole number", str: "text"}
+            raise HotrowError(f"{name}, option {option}: {value!r}; it must be {words[kind]}")
+        checked[option] = value
+    return checked
 
 
 def recognise(path: str | Path) -> Format | None:

@@ -77,6 +77,10 @@ def test_options_are_checked_by_name(tmp_path: Path) -> None:
     with pytest.raises(HotrowError, match="parquet has no option 'level'"):
         files.write(Trace.from_ids([3]), tmp_path / "x.parquet", level=3)
     assert list(files.options("criteo")[0]) == ["max_ind_range"]
+    with pytest.raises(HotrowError, match=r"criteo, option max_ind_range: 'x'; it must be a whole number"):
+        files.read(path, format="criteo", max_ind_range="x")
+    with pytest.raises(HotrowError, match=r"csv, option renumber: 1; it must be true or false"):
+        files.read(path, format="csv", renumber=1)
     with pytest.raises(HotrowError, match="unknown format 'hdf5'; known are parquet"):
         files.read(path, format="hdf5")
     with pytest.raises(HotrowError, match="chunks of 0 samples"):

@@ -163,4 +163,5 @@ FORMAT = Format(
     sniff=_sniff,
     scan=scan,
     write=write,
+    samples=lambda path: path.stat().st_size // 8 if path.suffix.lower() == RAW_SUFFIX else None,
 )

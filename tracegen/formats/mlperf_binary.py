@@ -73,4 +73,5 @@ FORMAT = Format(
     sniff=_sniff,
     scan=scan,
     write=write,
+    samples=lambda path: path.stat().st_size // ROW_BYTES,
 )

@@ -18,7 +18,7 @@ from .archive import spooling
 from .flat import Rows, chosen_table, per_lookup
 from .format import Format, Holds
 from .next_access import NextAccess
-from .streams import COMPRESSIONS, reading, writing
+from .streams import COMPRESSIONS, is_compressed, reading, writing
 
 RECORD = np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])
 MAX_TIME = 2**32 - 1
@@ -112,4 +112,5 @@ FORMAT = Format(
     sniff=_sniff,
     scan=scan,
     write=write,
+    samples=lambda path: None if is_compressed(path) else path.stat().st_size // RECORD.itemsize,
 )

@@ -69,7 +69,7 @@ def test_columns_of_another_hand(tmp_path: Path) -> None:
 
 def test_without_a_header_columns_have_numbers(tmp_path: Path) -> None:
     (tmp_path / "log.tsv").write_text("5\t1\t0.5\n6\t0\t0.25")
-    trace = files.read(tmp_path / "log.tsv", header=False, ids="0", label="1", dense="2")
+    trace = files.read(tmp_path / "log.tsv", header=False, ids=0, label="1", dense="2")
     assert (trace.tables[0].name, trace.tables[0].indices.tolist()) == ("0", [5, 6])
     assert trace.label is not None
     assert trace.label.tolist() == [1, 0]
