@@ -71,7 +71,7 @@ def compare_policies(
     """
     chosen = [find(name) for name in policies]
     stream = shared_stream(trace, [None] * len(trace.tables))
-    sizes = tuple(default_capacities(stream.rows) if capacities is None else capacities)
+    sizes = tuple(default_capacities(stream.touched_rows) if capacities is None else capacities)
     if any(size < 1 for size in sizes):
         raise HotrowError(f"capacity {min(sizes)}; a cache holds at least 1 row")
     ratios: dict[str, tuple[float | None, ...]] = {}
@@ -80,7 +80,7 @@ def compare_policies(
         hits = {stats.capacity: stats.hits for stats in simulate(stream, policy.name, defined)}
         ratios[policy.name] = tuple(hits[s] / max(trace.accesses, 1) if s in hits else None for s in sizes)
         advance(1)
-    return PolicyComparison(trace.accesses, stream.rows, sizes, ratios)
+    return PolicyComparison(trace.accesses, stream.touched_rows, sizes, ratios)
 
 
 def _is_defined(policy: Policy, capacity: int, stream: Stream) -> bool:

@@ -119,3 +119,9 @@ def test_a_table_nobody_looks_up_and_one_sample() -> None:
     assert cache_study.plain(study)["sizing"][0]["reachable"] == 0
     assert set(study.policies.hit_ratio) == set(FAST)
     assert cache_study.figures(study)
+
+
+def test_touched_rows_are_those_looked_up_not_those_declared() -> None:
+    found = compare_policies(Trace.from_ids([5, 900, 5], rows=1000), ("LRU",))
+    assert found.touched_rows == 2
+    assert found.capacities == default_capacities(2)
