@@ -93,7 +93,7 @@ def implied_curves(table: TableProfile, locality: TableLocality, sizes: Ints) ->
 
 def _curve(depths: Floats, rows: int, sizes: Ints) -> Floats:
     hits = np.concatenate(([0], np.cumsum(depths[:, :-1].sum(0))))
-    return 1 - np.interp(sizes, depth_edges(rows), hits) / max(depths.sum(), 1e-9)
+    return np.asarray(1 - np.interp(sizes, depth_edges(rows), hits) / max(depths.sum(), 1e-9))
 
 
 def judge(

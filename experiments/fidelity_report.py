@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -45,23 +45,21 @@ class Result:
     certificate: Certificate | None
 
 
-def ours(members: Sequence[Member], folder: Path, budget: PrivacyBudget | None, least: int) -> Iterator[Result]:
-    """Our generator under a budget (None: exact) on every trace of a set; traces too short for it are left out."""
-    for member, trace in load(tuple(members), folder, least):
-        try:
-            profile = characterize(trace) if budget is None else release(trace, budget)
-        except HotrowError:
-            continue
-        chosen = select_table(profile.tables[0])
-        made = synthesize(chosen, table_rng(0, 0, 1)).order
-        yield Result(member.name, trace.accesses, chosen.variant.label(), _errors(trace, made), chosen.certificate)
+def ours(name: str, trace: Trace, budget: PrivacyBudget | None) -> Result | None:
+    """Our generator under a budget (None: exact); None where the trace is too short for it."""
+    try:
+        profile = characterize(trace) if budget is None else release(trace, budget)
+    except HotrowError:
+        return None
+    chosen = select_table(profile.tables[0])
+    made = synthesize(chosen, table_rng(0, 0, 1)).order
+    return Result(name, trace.accesses, chosen.variant.label(), _errors(trace, made), chosen.certificate)
 
 
-def baseline(name: str, members: Sequence[Member], folder: Path, least: int) -> Iterator[Result]:
-    """A baseline on every trace of a set."""
-    for member, trace in load(tuple(members), folder, least):
-        made = BASELINES[name](_ids(trace), table_rng(0, 0, 0))
-        yield Result(member.name, trace.accesses, name, _errors(trace, made), None)
+def baseline(name: str, trace: Trace, generator: str) -> Result:
+    """A baseline."""
+    made = BASELINES[generator](_ids(trace), table_rng(0, 0, 0))
+    return Result(name, trace.accesses, generator, _errors(trace, made), None)
 
 
 @dataclass(frozen=True)
@@ -75,17 +73,19 @@ class Run:
     least: int = 0
 
     def results(self, folder: Path, kept: Path) -> list[Result]:
-        """Made now, or read where they were made before."""
-        file = kept / f"{re.sub('[^a-z0-9]+', '-', self.title.lower())}.json"
+        """Of every trace long enough: made now, or read where they were made before, one file per trace."""
+        found = [self._result(member, trace, kept) for member, trace in load(self.members, folder, self.least)]
+        return [result for result in found if result is not None]
+
+    def _result(self, member: Member, trace: Trace, kept: Path) -> Result | None:
+        file = kept / f"{re.sub('[^a-z0-9]+', '-', f'{self.title} {member.name}'.lower())}.json"
         if not file.exists():
-            found = (
-                baseline(self.baseline, self.members, folder, self.least)
-                if self.baseline
-                else ours(self.members, folder, self.budget, self.least)
+            made = (
+                baseline(member.name, trace, self.baseline) if self.baseline else ours(member.name, trace, self.budget)
             )
             with replacing(file) as beside:
-                beside.write_bytes(msgspec.json.encode(list(found)))
-        return msgspec.json.decode(file.read_bytes(), type=list[Result])
+                beside.write_bytes(msgspec.json.encode(made))
+        return msgspec.json.decode(file.read_bytes(), type=Result | None)
 
 
 RUNS = (

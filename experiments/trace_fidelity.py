@@ -15,7 +15,6 @@ from ..analysis.certificate import select_table
 from ..analysis.fidelity import FIELDS, Fidelity, cache_sizes, fidelity
 from ..analysis.miss_ratio import lru_curve
 from ..tracegen.baselines import BASELINES
-from ..tracegen.clock import dense
 from ..tracegen.generate import synthesize, table_rng
 from ..tracegen.privacy import PrivacyBudget
 from ..tracegen.profile import TableProfile, characterize
@@ -106,7 +105,7 @@ def side_by_side(
 def compare_ids(table: str, generator: str, real: NDArray[np.integer], synthetic: NDArray[np.integer]) -> Comparison:
     """One stream of row ids against another."""
     errors = fidelity(real.astype(np.int64), synthetic.astype(np.int64))
-    sizes = cache_sizes(len(dense(real)[0]))
+    sizes = cache_sizes(len(np.unique(real)))
     curves = [tuple(lru_curve(ids).miss_ratio(sizes).tolist()) for ids in (real, synthetic)]
     return Comparison(table, generator, errors, tuple(sizes.tolist()), *curves)
 

@@ -39,7 +39,7 @@ def zipf(ids: Ints, rng: np.random.Generator) -> Ints:
         share = 1 / np.sum(np.arange(1, rows + 1) ** -middle)
         low, high = (middle, high) if share < top else (low, middle)
     cumulated = np.cumsum(np.arange(1, rows + 1) ** -low)
-    return np.searchsorted(cumulated, rng.random(len(ids)) * cumulated[-1]).astype(np.int64)
+    return np.asarray(np.searchsorted(cumulated, rng.random(len(ids)) * cumulated[-1]), np.int64)
 
 
 def independent(ids: Ints, rng: np.random.Generator) -> Ints:
@@ -233,6 +233,6 @@ def _chain(
             times[p] = t % length
             owner[p] = row
             p += 1
-            state = np.searchsorted(cumulated[state], rng.random(), side="right")
+            state = int(np.searchsorted(cumulated[state], rng.random(), side="right"))
             t += 2.0 ** (state + rng.random())
     return times, owner

@@ -116,7 +116,8 @@ def _balanced(small: Floats, heads: int, rows: int, lookups: float) -> Floats:
         small = np.maximum(np.append(falling(small[:top][::-1])[::-1], falling(small[top:])), 0)
         by_count, level = np.linalg.solve(moments, [lookups - k @ small, rows - small.sum()])
         small = small + by_count * k + level
-    return np.maximum(small, 0)
+    positive: Floats = np.maximum(small, 0)
+    return positive
 
 
 def to_total(counts: Floats, total: int, rows: int) -> Ints:

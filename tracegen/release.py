@@ -35,6 +35,7 @@ OpenDP's conversion. All that follows (fit, selection, generation) sees noisy va
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from dataclasses import dataclass
@@ -176,7 +177,7 @@ def exact(measured: Measured) -> dict[str, Ints]:
 def hot_threshold(ledger: Ledger, table: str, windows_scale: float) -> float:
     """The noisy count from which a bucket is hot: clear of both noises, whatever the data."""
     buckets_scale = next(c.scale for c in ledger.charges if c.table == table and c.statistic == "buckets")
-    return max(HOT_COUNT, 12 * buckets_scale, 6 * locality.SHAPE_WINDOWS**0.5 * windows_scale)
+    return max(HOT_COUNT, 12 * buckets_scale, 6 * math.sqrt(locality.SHAPE_WINDOWS) * windows_scale)
 
 
 def hot_buckets(counts: Ints, threshold: float) -> Ints:

@@ -95,7 +95,7 @@ SCENARIOS: dict[str, Callable[..., Ids]] = {f.__name__: f for f in (zipf, sessio
 
 def _zipf_ranks(rng: np.random.Generator, draws: int, rows: int, exponent: float) -> Ids:
     cdf = np.cumsum(np.arange(1, rows + 1, dtype=np.float64) ** -exponent)
-    return np.searchsorted(cdf, rng.random(draws) * cdf[-1]).astype(np.int64)
+    return np.asarray(np.searchsorted(cdf, rng.random(draws) * cdf[-1]), np.int64)
 
 
 def _in_time_order(starts: Any, lengths: Any, owners: Any, pauses: Any, lookups: int) -> Ids:

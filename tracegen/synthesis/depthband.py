@@ -13,14 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...jit import kernel
-from ..locality import SHAPE_WINDOWS, window_length
+from ..locality import window_length
 from ..profile import TableLocality
 from .ages import Ages
-from .depths import depth_edges, implied_depths
+from .depths import depth_edges, implied_depths, whole
 from .rows import Rows
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+RECENT = 32  # rows on top of the stack that are looked at one by one
 
 
 class Bands(NamedTuple):
@@ -36,46 +38,22 @@ def depthband(rows: Rows, locality: TableLocality, ages: Ages, slots: Ints, rng:
     width = window_length(length, len(ages.demand))
     filled = np.bincount(slots // width, minlength=len(ages.demand))
     depths = implied_depths(ages.demand, length, width, len(rows.counts))
-    order, missed = _generate(
+    edges = depth_edges(len(rows.counts))
+    state = _start(rows.counts, len(slots), len(rows.activity), len(edges) - 1)
+    missed = _generate(
+        state,
         slots,
         whole(depths, filled),
-        depth_edges(len(rows.counts)),
+        edges,
         np.argsort(rows.births + rng.random(len(rows.births)), kind="stable"),
-        rows.counts,
         rows.births + rows.spans,
         ages.deaths,
         rows.activity,
         length,
         width,
-        SHAPE_WINDOWS,
         rng,
     )
-    return Bands(order, missed / max(len(slots), 1))
-
-
-def whole(demand: Floats, filled: Ints) -> Ints:
-    """Whole numbers per window × bin; a window's sum is its filled slots, rounding errors are carried on."""
-    out = np.zeros(demand.shape, np.int64)
-    carried = np.zeros(demand.shape[1])
-    for k, n in enumerate(filled):
-        total = demand[k].sum()
-        wanted = carried + (demand[k] / total * n if total > 0 else 0.0)
-        positive = np.maximum(wanted, 0)
-        scaled = positive * (n / positive.sum()) if positive.sum() > 0 else np.full(len(wanted), n / len(wanted))
-        out[k] = np.floor(scaled)
-        rest = int(n - out[k].sum())
-        out[k][np.argsort(out[k] - scaled, kind="stable")[:rest]] += 1
-        carried = wanted - out[k]
-    return out
-
-
-@kernel
-def _prefix(tree: Ints, i: int) -> int:
-    total = 0
-    while i > 0:
-        total += tree[i]
-        i -= i & -i
-    return total
+    return Bands(state.out, missed / max(len(slots), 1))
 
 
 @kernel
@@ -115,202 +93,257 @@ def _weight_of_oldest(stack: Ints, tree: Ints, top: int, rows: int) -> int:
     return total
 
 
+class _State(NamedTuple):
+    """What changes from access to access. tree: weights of rows at their last access, stack: 1 there (Fenwick trees);
+    weight: the same weights, plain; out: rows so far; left: lookups left; last: last access, −1 before birth; planned:
+    lookups left in the hot window; recent, recent_weight: the RECENT rows on top of the stack; remain: accesses to be
+    made per bin; supply: usual weight of a band; ratio: its weight now over the usual one."""
+
+    tree: Ints
+    stack: Ints
+    weight: Ints
+    out: Ints
+    left: Ints
+    last: Ints
+    planned: Floats
+    recent: Ints
+    recent_weight: Floats
+    remain: Floats
+    supply: Floats
+    ratio: Floats
+
+
+def _start(counts: Ints, accesses: int, hot: int, bins: int) -> _State:
+    return _State(
+        tree=np.zeros(accesses + 1, np.int64),
+        stack=np.zeros(accesses + 1, np.int64),
+        weight=np.zeros(accesses, np.int64),
+        out=np.empty(accesses, np.int64),
+        left=counts.copy(),
+        last=np.full(len(counts), -1, np.int64),
+        planned=np.zeros(hot),
+        recent=np.full(RECENT, -1, np.int64),
+        recent_weight=np.zeros(RECENT),
+        remain=np.zeros(bins + 1),
+        supply=np.zeros(bins),
+        ratio=np.zeros(bins),
+    )
+
+
 @kernel
-def _weight(remaining: int, death: float, hot: bool, planned: float, window_end: float, t: int, short: float) -> int:
+def _weight_of(s: _State, row: int, death: float, window_end: float, t: int, short: float) -> int:
     """A row's intensity, scaled: lookups left over time left, in its window if it is hot."""
-    if remaining <= 0:
+    if s.left[row] <= 0:
         return 0
-    value = max(planned, 0.02) / max(window_end - t, short * 0.1) if hot else remaining / max(death - t, short)
+    if row < len(s.planned):
+        value = max(s.planned[row], 0.02) / max(window_end - t, short * 0.1)
+    else:
+        value = s.left[row] / max(death - t, short)
     return max(1, int(value * 1e6))
 
 
 @kernel
-def _band(stack: Ints, tree: Ints, top: int, born: int, shallow: int, deep: int) -> tuple[int, int]:
+def _band(s: _State, top: int, born: int, shallow: int, deep: int) -> tuple[int, int]:
     """Weights below a band of the stack and up to its end, counted from the deepest row: depths shallow … deep − 1."""
-    low = _weight_of_oldest(stack, tree, top, max(0, born - deep))
-    return low, _weight_of_oldest(stack, tree, top, max(0, born - shallow))
+    low = _weight_of_oldest(s.stack, s.tree, top, max(0, born - deep))
+    return low, _weight_of_oldest(s.stack, s.tree, top, max(0, born - shallow))
+
+
+@kernel
+def _new_window(s: _State, plan: Floats, deaths: Floats, done: int, window_end: float, t: int, short: float) -> int:
+    """Give hot rows the plan of a new window and weigh all rows anew; the sum of weights."""
+    for row in range(len(plan)):
+        s.planned[row] = max(s.planned[row], 0.0) * 0.5 + plan[row]
+    s.tree[:] = 0
+    total = 0
+    for p in range(done):
+        if s.weight[p] > 0:
+            row = s.out[p]
+            s.weight[p] = _weight_of(s, row, deaths[row], window_end, t, short)
+            s.tree[p + 1] += s.weight[p]
+            total += s.weight[p]
+    n = len(s.tree) - 1
+    for p in range(1, n + 1):
+        q = p + (p & -p)
+        if q <= n:
+            s.tree[q] += s.tree[p]
+    for q in range(len(s.recent)):
+        if s.recent[q] >= 0:
+            s.recent_weight[q] = s.weight[s.last[s.recent[q]]]
+    return total
+
+
+@kernel
+def _look(s: _State, edges: Ints, period: Ints, shallow_bins: int, top: int, born: int, i: int) -> None:
+    """Bring the ratios up to date: of shallow bands always, of deep ones as often as they change."""
+    for b in range(shallow_bins):
+        if born > edges[b]:
+            now = s.recent_weight[edges[b] : edges[b + 1]].sum()
+            s.supply[b] += (now - s.supply[b]) * (0.002 if i > 1000 else 0.05)
+            s.ratio[b] = now / s.supply[b] if s.supply[b] > 0 else 0.0
+    for b in range(shallow_bins, len(s.ratio)):
+        if i % period[b] == 0 and s.remain[b] > 0 and born > edges[b]:
+            low, high = _band(s, top, born, edges[b], edges[b + 1])
+            s.supply[b] = high - low if s.supply[b] == 0 else s.supply[b] + (high - low - s.supply[b]) * 0.02
+            s.ratio[b] = (high - low) / s.supply[b] if s.supply[b] > 0 else 0.0
+
+
+@kernel
+def _choose_bin(s: _State, chance: Floats, rng: np.random.Generator) -> int:
+    """A bin in proportion to what remains of it × its ratio; −1 where all are used up or empty."""
+    mass = 0.0
+    for b in range(len(chance)):
+        mass += s.remain[b] * s.ratio[b]
+        chance[b] = mass
+    if mass <= 0:
+        return -1
+    u = rng.random() * mass
+    b = 0
+    while b < len(chance) - 1 and chance[b] <= u:
+        b += 1
+    return b
+
+
+@kernel
+def _choose_recent(s: _State, low: int, high: int, rng: np.random.Generator) -> int:
+    """A row of depths low … high − 1 on top of the stack, by weight; −1 where none has lookups left."""
+    u = rng.random() * s.recent_weight[low:high].sum()
+    row = -1
+    for q in range(low, high):
+        if s.recent_weight[q] > 0:
+            row = s.recent[q]
+            if u < s.recent_weight[q]:
+                break
+            u -= s.recent_weight[q]
+    return row
+
+
+@kernel
+def _choose_row(
+    s: _State,
+    edges: Ints,
+    shallow_bins: int,
+    top: int,
+    born: int,
+    dying: bool,
+    chance: Floats,
+    rng: np.random.Generator,
+) -> int:
+    """A row by bin and weight; −1 where no band that is wanted has a row with lookups left.
+
+    dying: whether rows end later than they should; of three draws, the first that agrees with it is taken.
+    """
+    for _ in range(20):
+        b = _choose_bin(s, chance, rng)
+        if b < 0:
+            return -1
+        row = -1
+        if b < shallow_bins:
+            row = _choose_recent(s, edges[b], edges[b + 1], rng)
+        else:
+            low, high = _band(s, top, born, edges[b], edges[b + 1])
+            if high <= low:
+                s.ratio[b] = 0.0
+                continue
+            for _ in range(3):
+                row = s.out[_find(s.tree, top, low + int(rng.random() * (high - low)))]
+                if (s.left[row] == 1) == dying:
+                    break
+        s.remain[b] = max(0.0, s.remain[b] - 1)
+        return row
+    return -1
+
+
+@kernel
+def _put(s: _State, row: int, i: int) -> int:
+    """Take the row off its place in the stack and put it on top, as access i; the weight that this removed."""
+    removed = 0
+    p = s.last[row]
+    if p >= 0:
+        _add(s.stack, p + 1, -1)
+        removed = s.weight[p]
+        if removed > 0:
+            _add(s.tree, p + 1, -removed)
+            s.weight[p] = 0
+    s.out[i] = row
+    s.last[row] = i
+    _add(s.stack, i + 1, 1)
+    s.left[row] -= 1
+    if row < len(s.planned):
+        s.planned[row] -= 1
+    q = 0
+    while q < len(s.recent) - 1 and s.recent[q] != row:
+        q += 1
+    while q > 0:
+        s.recent[q] = s.recent[q - 1]
+        s.recent_weight[q] = s.recent_weight[q - 1]
+        q -= 1
+    s.recent[0] = row
+    return removed
 
 
 @kernel
 def _generate(
+    s: _State,
     slots: Ints,
     demand: Ints,
     edges: Ints,
     by_birth: Ints,
-    counts: Ints,
     deaths: Floats,
     death_demand: Floats,
     activity: Floats,
     length: int,
     width: int,
-    shape_windows: int,
     rng: np.random.Generator,
-) -> tuple[Ints, int]:
+) -> int:
+    """Fill s.out; the number of accesses whose bands held no eligible row."""
     n = len(slots)
-    rows = len(counts)
     bins = len(edges) - 1
-    hot = len(activity)
     top = 1
     while top * 2 <= n:
         top *= 2
-    tree = np.zeros(n + 1, np.int64)  # weights of last accesses
-    stack = np.zeros(n + 1, np.int64)  # 1 at the last access of every row
-    weight = np.zeros(n, np.int64)
-    out = np.empty(n, np.int64)
-    left = counts.copy()
-    last = np.full(rows, -1, np.int64)
-    planned = np.zeros(hot)
-    remain = np.zeros(bins + 1)  # accesses still to be made per bin
-    supply = np.zeros(bins)  # usual weight of each band
-    ratio = np.zeros(bins)  # its weight now, over the usual
-    chance = np.empty(bins + 1)
-    shallow_bins = 0
-    while shallow_bins < bins and edges[shallow_bins + 1] <= 32:
-        shallow_bins += 1
-    recent = np.full(32, -1, np.int64)  # the rows on top of the stack
-    recent_weight = np.zeros(33)
+    shallow_bins = np.searchsorted(edges, len(s.recent), side="right") - 1
     period = np.maximum(1, np.minimum(256, (edges[1:] - edges[:-1]) // 2))
-    wide = length / shape_windows
+    chance = np.empty(bins)
+    wide = length / activity.shape[1]
     short = length / 256.0
-    window = -1
-    ahead = 0
-    shape = -1
-    window_end = 0.0
-    window_stop = 0
-    window_size = 1
-    died = 0.0
-    due = 0.0
-    total = 0
-    born = 0
-    missed = 0
+    window, ahead, window_stop, window_size, shape, total, born, missed = -1, 0, 0, 1, -1, 0, 0, 0
+    died, due = 0.0, 0.0
     for i in range(n):
         t = slots[i]
         if t // width != window:
             window = t // width
             window_size = demand[window].sum()
             window_stop = i + window_size
-            while ahead < len(demand) and ahead <= window + 1:
-                for b in range(bins):
-                    remain[b] += demand[ahead, b]
+            while ahead < len(demand) and ahead <= window + 1:  # one window ahead, so that none must end in a pinch
+                s.remain[:bins] += demand[ahead, :bins]
                 ahead += 1
-            remain[bins] += demand[window, bins]
+            s.remain[bins] += demand[window, bins]
         if t >= (shape + 1) * wide:
             shape = int(t / wide)
-            window_end = (shape + 1) * wide
-            for r in range(hot):
-                planned[r] = max(planned[r], 0.0) * 0.5 + activity[r, shape]
-            tree[:] = 0
-            total = 0
-            for p in range(i):
-                if weight[p] > 0:
-                    r = out[p]
-                    v = _weight(left[r], deaths[r], r < hot, planned[r] if r < hot else 0.0, window_end, t, short)
-                    weight[p] = v
-                    tree[p + 1] += v
-                    total += v
-            for p in range(1, n + 1):
-                q = p + (p & -p)
-                if q <= n:
-                    tree[q] += tree[p]
-            for q in range(32):
-                if recent[q] >= 0:
-                    recent_weight[q] = weight[last[recent[q]]]
+            total = _new_window(s, activity[:, shape], deaths, i, (shape + 1) * wide, t, short)
             for b in range(shallow_bins, bins):
-                low, high = _band(stack, tree, top, born, edges[b], edges[b + 1])
-                ratio[b] = (high - low) / supply[b] if supply[b] > 0 else 1.0
-        for b in range(shallow_bins):
-            now = 0.0
-            for q in range(edges[b], edges[b + 1]):
-                now += recent_weight[q]
-            if born > edges[b]:
-                supply[b] += (now - supply[b]) * (0.002 if i > 1000 else 0.05)
-                ratio[b] = now / supply[b] if supply[b] > 0 else 0.0
-        for b in range(shallow_bins, bins):
-            if i % period[b] == 0 and remain[b] > 0 and born > edges[b]:
-                low, high = _band(stack, tree, top, born, edges[b], edges[b + 1])
-                supply[b] = (high - low) if supply[b] == 0 else supply[b] + (high - low - supply[b]) * 0.02
-                ratio[b] = (high - low) / supply[b] if supply[b] > 0 else 0.0
-        row = -1
-        if born < rows and rng.random() * (window_stop - i) < remain[bins]:
+                low, high = _band(s, top, born, edges[b], edges[b + 1])
+                s.ratio[b] = (high - low) / s.supply[b] if s.supply[b] > 0 else 1.0
+        _look(s, edges, period, shallow_bins, top, born, i)
+        if born < len(by_birth) and rng.random() * (window_stop - i) < s.remain[bins]:
             row = by_birth[born]
-            remain[bins] -= 1
-        for _ in range(20):
-            if row >= 0:
-                break
-            mass = 0.0
-            for b in range(bins):
-                mass += remain[b] * ratio[b]
-                chance[b] = mass
-            if mass <= 0:
-                break
-            u = rng.random() * mass
-            b = 0
-            while b < bins - 1 and chance[b] <= u:
-                b += 1
-            if b < shallow_bins:
-                now = 0.0
-                for q in range(edges[b], edges[b + 1]):
-                    now += recent_weight[q]
-                u = rng.random() * now
-                for q in range(edges[b], edges[b + 1]):
-                    if recent_weight[q] > 0:
-                        row = recent[q]
-                        if u < recent_weight[q]:
-                            break
-                        u -= recent_weight[q]
-            else:
-                low, high = _band(stack, tree, top, born, edges[b], edges[b + 1])
-                if high <= low:
-                    ratio[b] = 0.0
-                    continue
-                for _ in range(3):
-                    row = out[_find(tree, top, low + int(rng.random() * (high - low)))]
-                    if (left[row] == 1) == (died < due):
-                        break
-            remain[b] -= 1
-            if remain[b] < 0:
-                remain[b] = 0
-            break
+            s.remain[bins] -= 1
+        else:
+            row = _choose_row(s, edges, shallow_bins, top, born, died < due, chance, rng)
         if row < 0:
             missed += 1
-            if total == 0:
-                if born < rows:
-                    row = by_birth[born]
-                else:
-                    row = out[i - 1]
-                    left[row] += 1
-            else:
-                row = out[_find(tree, top, int(rng.random() * total))]
-        p = last[row]
-        if p < 0:
+            row = s.out[_find(s.tree, top, int(rng.random() * total))] if total > 0 else by_birth[born]
+        if s.last[row] < 0:
             born += 1
+        total -= _put(s, row, i)
+        weight = _weight_of(s, row, deaths[row], (shape + 1) * wide, t, short)
+        s.recent_weight[0] = weight
+        if weight > 0:
+            s.weight[i] = weight
+            _add(s.tree, i + 1, weight)
+            total += weight
         else:
-            _add(stack, p + 1, -1)
-            if weight[p] > 0:
-                _add(tree, p + 1, -weight[p])
-                total -= weight[p]
-                weight[p] = 0
-        out[i] = row
-        last[row] = i
-        _add(stack, i + 1, 1)
-        left[row] -= 1
-        if row < hot:
-            planned[row] -= 1
-        v = _weight(left[row], deaths[row], row < hot, planned[row] if row < hot else 0.0, window_end, t, short)
-        if v > 0:
-            weight[i] = v
-            _add(tree, i + 1, v)
-            total += v
-        q = 0
-        while q < 31 and recent[q] != row:
-            q += 1
-        while q > 0:
-            recent[q] = recent[q - 1]
-            recent_weight[q] = recent_weight[q - 1]
-            q -= 1
-        recent[0] = row
-        recent_weight[0] = v
-        if left[row] == 0:
             died += 1.0
         due += death_demand[window] / window_size
-    return out, missed
+    return missed

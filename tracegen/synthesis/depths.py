@@ -39,6 +39,22 @@ def implied_depths(ages: Floats, length: int, width: int, rows: int) -> Floats:
     return out
 
 
+def whole(demand: Floats, filled: Ints) -> Ints:
+    """Whole numbers per window × bin; a window's sum is its filled slots, rounding errors are carried on."""
+    out = np.zeros(demand.shape, np.int64)
+    carried = np.zeros(demand.shape[1])
+    for k, n in enumerate(filled):
+        total = demand[k].sum()
+        wanted = carried + (demand[k] / total * n if total > 0 else 0.0)
+        positive = np.maximum(wanted, 0)
+        scaled = positive * (n / positive.sum()) if positive.sum() > 0 else np.full(len(wanted), n / len(wanted))
+        out[k] = np.floor(scaled)
+        rest = int(n - out[k].sum())
+        out[k][np.argsort(out[k] - scaled, kind="stable")[:rest]] += 1
+        carried = wanted - out[k]
+    return out
+
+
 @kernel
 def _depth_shares(later: Floats, edges: Floats, depth: Floats, width: int, length: int) -> Floats:
     """P(stack-distance bin | window, reuse bin) from ages spread over bins and starts spread over windows."""
@@ -91,7 +107,7 @@ def _spread(shares: Floats, depth: Floats, mean: float, variance: float) -> None
     if variance < 1e-6:
         variance = 1e-6
     scale = 1 / math.sqrt(2 * variance)
-    low = np.searchsorted(depth, mean - 4 * math.sqrt(variance), "right") - 1
+    low = int(np.searchsorted(depth, mean - 4 * math.sqrt(variance), "right")) - 1
     done = 0.0
     for b in range(max(0, low), top + 1):
         upto = 0.5 * (1 + math.erf((depth[b + 1] - 0.5 - mean) * scale)) if b < top else 1.0

@@ -29,8 +29,9 @@ def interval_table(counts: Ints, spans: Floats, reuse: Floats, edges: Ints, leng
     intervals = np.bincount(octave[several], counts[several] - 1.0, minlength=size)
     means = np.bincount(octave[several], spans[several], minlength=size) / np.maximum(intervals, 1)
     once = np.searchsorted(edges, np.maximum(spans[counts == 2], 1), "right") - 1
-    target = np.maximum(reuse, 0)
-    target = target / max(target.sum(), 1e-9) * (counts - 1).sum()
+    positive = np.maximum(reuse, 0)
+    scaled = positive / max(positive.sum(), 1e-9) * float((counts - 1).sum())
+    target = np.asarray(scaled, np.float64)
     target = np.maximum(target - np.bincount(np.minimum(once, len(edges) - 2), minlength=len(edges) - 1), 0)
     return _scaled(edges, target, intervals, means)
 

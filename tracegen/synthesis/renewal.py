@@ -48,7 +48,7 @@ def renewal(rows: Rows, locality: TableLocality, rng: np.random.Generator) -> In
 
 
 def _shares(histogram: Floats) -> Floats:
-    return histogram / max(histogram.sum(), 1e-9)
+    return np.asarray(histogram / max(histogram.sum(), 1e-9))
 
 
 def _histogram(intervals: Floats, edges: Ints) -> Floats:
