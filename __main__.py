@@ -340,10 +340,13 @@ def report(
     add_help_option=False,
 )
 def train(context: typer.Context) -> None:
-    """Train, evaluate and run a model; takes the DLRM benchmark's flags (hotrow train --help).
+    """How well does a model learn these clicks? Takes the DLRM benchmark's flags (hotrow train --help).
 
-    Example: hotrow train --mini-batch-size=2 --data-size=6
+    Example: hotrow train --trace clicks.parquet --preset criteo-kaggle --out run
     """
+    from .models.benchmark_flags import parse
+
+    parse(context.args)  # --help and mistakes answer at once
     from .experiments.training import main as run
 
     raise typer.Exit(run(context.args))
