@@ -58,9 +58,13 @@ class Hierarchy:
         policies = _codes(replacement, count, REPLACEMENTS, "replacement")
         holds = [nested_caches.NON_INCLUSIVE, *_codes(inclusion, count - 1, INCLUSIONS, "inclusion")]
         _check_levels(self.levels, policies)
+        self.line_bytes = self.levels[0].line_bytes
         if cores and cores.private > count:
             raise HotrowError(f"{cores.private} private levels of {count}")
-        self.line_bytes = self.levels[0].line_bytes
+        if cores and cores.span_bytes < self.line_bytes:
+            raise HotrowError(
+                f"a core has {cores.span_bytes} bytes of addresses, less than a line of {self.line_bytes}"
+            )
         self._cores, self._tell_apart = cores, tell_apart
         self._streams: list[list[tuple[NDArray[np.int64], NDArray[np.bool_]]]] = [[] for _ in self.levels]
         shapes = [(level.sets, level.ways) for level in self.levels]

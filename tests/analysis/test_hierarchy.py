@@ -300,6 +300,7 @@ def test_sizes() -> None:
         (lambda: Cores(2, 1, 100), "100 bytes"),
         (lambda: Cores(0, 1, 64), "0 cores"),
         (lambda: Hierarchy([Level("L1", 1, 1)], cores=Cores(2, 2, 64)), "2 private levels of 1"),
+        (lambda: Hierarchy([Level("L1", 1, 1)], cores=Cores(2, 1, 32)), "32 bytes of addresses, less than a line"),
         (
             lambda: Hierarchy([Level("L1", 1, 1)], cores=Cores(2, 1, 64)).serve(np.array([8])),
             "address 256 belongs to core 4; there are 2 cores",
