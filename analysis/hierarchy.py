@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import HotrowError
+from ..profiling.machine import Machine
 from ..tracegen.trace import Trace
 from . import nested_caches
 from .layout import Layout, line_words
-from .levels import Cores, HasLevels, Level, LevelStats
+from .levels import Cores, Level, LevelStats, levels_of
 from .nested_caches import NestedCaches
 from .reuse_distance import stack_distances
 from .set_associative import FilteringCaches
 
-__all__ = ["Cores", "HasLevels", "Hierarchy", "Level", "LevelStats", "simulate", "simulate_trace"]
+__all__ = ["Cores", "Hierarchy", "Level", "LevelStats", "simulate", "simulate_trace"]
 
 REPLACEMENTS = {"LRU": nested_caches.LRU, "FIFO": nested_caches.FIFO, "tree-PLRU": nested_caches.TREE_PLRU}
 INCLUSIONS = {
@@ -62,9 +63,7 @@ class Hierarchy:
         if cores and cores.private > count:
             raise HotrowError(f"{cores.private} private levels of {count}")
         if cores and cores.span_bytes < self.line_bytes:
-            raise HotrowError(
-                f"a core has {cores.span_bytes} bytes of addresses, less than a line of {self.line_bytes}"
-            )
+            raise HotrowError(f"a core has {cores.span_bytes} bytes of addresses, less than a line ({self.line_bytes})")
         self._cores, self._tell_apart = cores, tell_apart
         self._streams: list[list[tuple[NDArray[np.int64], NDArray[np.bool_]]]] = [[] for _ in self.levels]
         shapes = [(level.sets, level.ways) for level in self.levels]
@@ -104,21 +103,22 @@ class Hierarchy:
 
 def simulate(
     addresses: ArrayLike,
-    levels: Sequence[Level] | HasLevels,
+    levels: Sequence[Level] | Machine,
     *,
     replacement: str | Sequence[str] = "LRU",
-    inclusion: str | Sequence[str] = "non-inclusive",
+    inclusion: str | Sequence[str] | None = None,
     writes: ArrayLike | None = None,
     flush: bool = False,
     tell_apart: bool = False,
 ) -> tuple[LevelStats, ...]:
     """What each level counts on byte addresses in order, each access within one line of the first level.
 
-    addresses: integers [accesses] from 0. writes: whether each access stores, bool [accesses]; None: all read. flush:
+    addresses: integers [accesses] from 0. levels: or a machine, whose core's caches they are. inclusion: None is the
+    machine's, else non-inclusive. writes: whether each access stores, bool [accesses]; None: all read. flush:
     write dirty lines back at the end, as Dinero IV does. The rest as for Hierarchy. No access: every count is 0.
     Raises HotrowError for other addresses or levels.
     """
-    caches = Hierarchy(_levels(levels), replacement=replacement, inclusion=inclusion, tell_apart=tell_apart)
+    caches = _hierarchy(levels, replacement, inclusion, tell_apart)
     bytes, stores = _checked(addresses, writes)
     shift = caches.line_bytes.bit_length() - 1
     for start in range(0, len(bytes), _BLOCK):
@@ -133,10 +133,10 @@ def simulate(
 def simulate_trace(
     trace: Trace | Iterable[Trace],
     layout: Layout,
-    levels: Sequence[Level] | HasLevels,
+    levels: Sequence[Level] | Machine,
     *,
     replacement: str | Sequence[str] = "LRU",
-    inclusion: str | Sequence[str] = "non-inclusive",
+    inclusion: str | Sequence[str] | None = None,
     update_every: int | None = None,
     flush: bool = False,
     tell_apart: bool = False,
@@ -146,7 +146,7 @@ def simulate_trace(
     trace: whole, or its parts in order. Order and updates as layout.line_words says, the rest as for simulate. A table
     that nobody looks up takes room in the layout and no access.
     """
-    caches = Hierarchy(_levels(levels), replacement=replacement, inclusion=inclusion, tell_apart=tell_apart)
+    caches = _hierarchy(levels, replacement, inclusion, tell_apart)
     for words in line_words(trace, layout, caches.line_bytes, update_every):
         caches.serve(words)
     if flush:
@@ -154,8 +154,17 @@ def simulate_trace(
     return caches.stats()
 
 
-def _levels(given: Sequence[Level] | HasLevels) -> Sequence[Level]:
-    return given if isinstance(given, Sequence) else given.levels
+def _hierarchy(
+    levels: Sequence[Level] | Machine,
+    replacement: str | Sequence[str],
+    inclusion: str | Sequence[str] | None,
+    tell_apart: bool,
+) -> Hierarchy:
+    known: str | Sequence[str] = "non-inclusive"
+    if isinstance(levels, Machine):
+        levels, known = levels_of(levels)
+    chosen = known if inclusion is None else inclusion
+    return Hierarchy(levels, replacement=replacement, inclusion=chosen, tell_apart=tell_apart)
 
 
 def _checked(addresses: ArrayLike, writes: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:

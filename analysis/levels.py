@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from .. import HotrowError
+from ..profiling.machine import Machine
 from .layout import checked_line
 
 MOST_LINES = 2**32  # of a level: 32 GiB of tags
@@ -97,13 +96,18 @@ class LevelStats:
         return self.misses / self.accesses if self.accesses else float("nan")
 
 
-class HasLevels(Protocol):
-    """A machine, as far as it is known here: its caches from the first level on."""
+def levels_of(machine: Machine) -> tuple[tuple[Level, ...], tuple[str, ...]]:
+    """One core's caches on a machine, and how each but the first holds those above it; unknown is non-inclusive.
 
-    @property
-    def levels(self) -> Sequence[Level]:
-        """The levels in order."""
-        ...
+    Raises HotrowError where a cache's ways or line are unknown, or give no whole number of sets.
+    """
+    levels, inclusion = [], []
+    for name, cache in machine.caches.items():
+        if cache.ways is None or cache.line is None:
+            raise HotrowError(f"{machine.name}: caches.{name} needs ways and line to be simulated")
+        levels.append(Level.of_size(name, *(int(each.base) for each in (cache.size, cache.ways, cache.line))))
+        inclusion.append(cache.inclusion or "non-inclusive")
+    return tuple(levels), tuple(inclusion[1:])
 
 
 @dataclass(frozen=True)

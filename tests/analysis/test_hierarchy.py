@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numba
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hotrow import HotrowError
 from hotrow.analysis.hierarchy import Cores, Hierarchy, Level, LevelStats, simulate, simulate_trace
 from hotrow.analysis.layout import Layout
 from hotrow.analysis.reuse_distance import stack_distances
+from hotrow.profiling.machine import Machine
 from hotrow.tracegen.trace import TableLookups, Trace
 
 from .reference_caches import COUNTERS, Caches
@@ -250,12 +252,43 @@ def test_a_trace_equals_its_addresses(trace: Trace, row_bytes: int, update_every
     assert found == expected
 
 
-class Machine:
-    levels = (Level("L1", 64, 8), Level("L2", 1024, 16))
+def machine(**l2: Any) -> Machine:
+    cache = {"size": "32 KiB", "ways": 8, "line": "64 B"}
+    outer = {"size": "1 MiB", "ways": 16, "line": "64 B", "inclusion": "inclusive", **l2}
+    return msgspec.convert(
+        {
+            "name": "imagined",
+            "kind": "cpu",
+            "cores": {"value": 4},
+            "clock": {"value": 2.0, "unit": "GHz"},
+            "caches": {
+                name: {key: quantity(value) if key != "inclusion" else value for key, value in each.items()}
+                for name, each in (("L1", cache), ("L2", outer))
+            },
+            "memory": {"DRAM": {"capacity": quantity("64 GiB"), "bandwidth": quantity("50 GB/s")}},
+        },
+        Machine,
+    )
 
 
-def test_a_machine_with_levels_will_do() -> None:
-    assert simulate([0, 0], Machine()) == simulate([0, 0], Machine.levels)
+def quantity(text: str | int) -> dict[str, Any]:
+    value, _, unit = str(text).partition(" ")
+    return {"value": float(value), "unit": unit}
+
+
+def test_a_machine_gives_its_levels_and_their_inclusion() -> None:
+    levels = [Level("L1", 64, 8), Level("L2", 1024, 16)]
+    stream = np.random.default_rng(0).integers(0, 2**22, 20_000)
+    assert simulate(stream, machine()) == simulate(stream, levels, inclusion="inclusive")
+    assert simulate(stream, machine(), inclusion="exclusive") == simulate(stream, levels, inclusion="exclusive")
+    assert simulate(stream, machine(inclusion="non-inclusive")) == simulate(stream, levels)
+
+
+def test_a_machine_without_ways_is_told() -> None:
+    lacking = msgspec.structs.replace(machine().caches["L2"], ways=None)
+    caches = {**machine().caches, "L2": lacking}
+    with pytest.raises(HotrowError, match=r"imagined: caches\.L2 needs ways and line"):
+        simulate([0], msgspec.structs.replace(machine(), caches=caches))
 
 
 def test_no_access_counts_nothing() -> None:
