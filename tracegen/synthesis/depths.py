@@ -1,8 +1,9 @@
 """Depths: the stack distances that an age matrix implies, window by window.
 
 An access at slot t whose row was last seen at s = t − d has stack distance Σ P(reuse time of u > u − s) over the slots
-u between: each row there counts once, at its first access after s. The age matrix gives that probability in every
-window, so no stack distance need ever be measured where privacy matters.
+u between: each row there counts once, at its first access after s. None of them is the row itself, whose hazard at age
+a is that of reuse times: P(> a) becomes P(> a) / (1 − hazard) = P(> a − 1). The age matrix gives these probabilities in
+every window, so no stack distance need ever be measured where privacy matters.
 """
 
 from __future__ import annotations
@@ -76,14 +77,13 @@ def _depth_shares(later: Floats, edges: Floats, depth: Floats, width: int, lengt
                 while y < d - 0.5 - 1e-9:  # one window, one bin at a time
                     k = min(windows - 1, int((s + y) / width))
                     c = b
-                    while c > 0 and y < edges[c] - 1 - 1e-9:
+                    while c > 0 and y < edges[c] - 1e-9:
                         c -= 1
                     step = min(d - 0.5, (k + 1) * width - s)
-                    if c < bins - 1 and edges[c + 1] - 1 > y + 1e-9:
-                        step = min(step, edges[c + 1] - 1)
+                    if c < bins - 1 and edges[c + 1] > y + 1e-9:
+                        step = min(step, edges[c + 1])
                     step = max(step, y + 1e-6)
-                    middle = (y + step) / 2
-                    part = min(1.0, max(0.0, (middle - (edges[c] - 1)) / (edges[c + 1] - edges[c])))
+                    part = min(1.0, max(0.0, ((y + step) / 2 - edges[c]) / (edges[c + 1] - edges[c])))
                     f = later[k, c] * (1 - part) + later[k, c + 1] * part
                     mean += f * (step - y)
                     spread += f * (1 - f) * (step - y)
