@@ -33,6 +33,7 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no notes.")]
 DEFAULT_TRACE = "meta-2021"
+SIMULATORS = ("din", "ramulator2")  # whose address traces are written
 UNIFORM_BATCHES = 16  # of uniform ids, gone through in turn
 Preset = Annotated[
     str | None, typer.Option(help="Model whose MLPs are put on the trace; rm1 for bags, criteo-kaggle for one-hot.")
@@ -56,20 +57,32 @@ def convert(
         list[str] | None, typer.Option(help="Option of the format read, name=value (docs/formats.md); may be repeated.")
     ] = None,
     to_option: Annotated[list[str] | None, typer.Option(help="The same for the format written.")] = None,
+    row_bytes: Annotated[int, typer.Option(min=1, help="Address traces: bytes of one embedding row.")] = 256,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Turn a trace of any format into any other, in bounded memory.
 
-    Example: hotrow convert day_0.gz day_0.parquet
+    DST may also be an address trace for a hardware simulator: a .din file (Dinero IV), or --to ramulator2.
+
+    Example: hotrow convert day_0.tsv.gz day_0.parquet
     """
     from . import progress
     from .tracegen import files
 
     reading = _options(option) | ({} if modulo is None else {"max_ind_range": modulo})
+    simulator = to if to in SIMULATORS else "din" if to is None and target.suffix == ".din" else None
     with progress.bar("convert", "samples", files.samples_in(source, format), quiet) as advance:
         counted = _Counted(files.scan(source, format, **reading), advance)
-        files.write(counted, target, to, lossy, **_options(to_option))
+        if simulator is None:
+            files.write(counted, target, to, lossy, **_options(to_option))
+        else:
+            from .analysis.address_trace import write_address_trace
+            from .analysis.layout import Layout
+
+            for last in files.scan(source, format, **reading):  # noqa: B007 — the last part knows all declared rows
+                pass
+            write_address_trace(counted, Layout.of_rows(last, row_bytes), target, simulator)
     size = target.stat().st_size if target.is_file() else sum(f.stat().st_size for f in target.iterdir())
     result = {"target": str(target), "samples": counted.samples, "lookups": counted.lookups, "bytes": size}
     if as_json:

@@ -138,7 +138,8 @@ def simplex(values: Floats, total: float) -> Floats:
     falling_values = np.sort(values)[::-1]
     gaps = np.cumsum(falling_values) - total
     last = int(np.flatnonzero(falling_values - gaps / np.arange(1, len(values) + 1) > 0)[-1])
-    return np.maximum(values - gaps[last] / (last + 1), 0)
+    nearest: Floats = np.maximum(values - gaps[last] / (last + 1), 0)
+    return nearest
 
 
 def falling(values: Floats) -> Floats:

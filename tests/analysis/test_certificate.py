@@ -25,6 +25,16 @@ def test_the_age_matrix_implies_the_lru_curve(scenario) -> None:
     assert np.abs(implied - lru_curve(ids).miss_ratio(sizes)).mean() < 0.006
 
 
+@pytest.mark.parametrize("rows", [2, 3, 12, 40])
+def test_tables_of_a_few_rows_are_implied_well_too(rows: int) -> None:
+    ids = zipf(30_000, 3, rows=rows)
+    table = characterize(Trace.from_ids(ids)).tables[0]
+    assert table.locality is not None
+    sizes = cache_sizes(table.distinct)
+    implied, _ = implied_curves(table, table.locality, sizes)
+    assert np.abs(implied - lru_curve(ids).miss_ratio(sizes)).mean() < 0.02
+
+
 def test_implied_depths_keep_every_window_and_know_a_loop() -> None:
     ids = np.arange(3000) % 50
     table = characterize(Trace.from_ids(ids)).tables[0]

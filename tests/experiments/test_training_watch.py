@@ -8,7 +8,7 @@ import pytest
 from hotrow import HotrowError
 from hotrow.experiments.training_watch import Log, _crc_table
 from hotrow.models.training.metrics import Metrics
-from hotrow.models.training.train import Done, Point, Evaluated
+from hotrow.models.training.train import Done, Evaluated, Point
 
 
 def masked(data: bytes) -> int:

@@ -181,6 +181,24 @@ def test_an_interrupted_write_leaves_nothing_and_keeps_the_old_file(
     assert files.read(old).tables[0].indices.tolist() == [7]
 
 
+@pytest.mark.parametrize("name", files.FORMATS)
+@pytest.mark.parametrize("real", ["rduflights17", "mooncake_conversation", "lirs_loop"])
+def test_real_traces_go_into_every_format_and_back(shared: Path, tmp_path: Path, real: str, name: str) -> None:
+    source = shared / "data" / f"{real}.npz"
+    there, back = tmp_path / f"trace{files.formats()[name].suffixes[0]}", tmp_path / "back.npz"
+    files.write(files.scan(source), there, format=name, lossy=True)
+    files.write(files.scan(there, format=name), back)
+    first, last = files.read(source), files.read(back)
+    assert first.tables[0].indices[0] == (0 if name == "criteo" else last.tables[0].indices[0])
+    if files.formats()[name].holds.bags and name != "mlperf_multi_hot":
+        assert all(np.array_equal(a.indices, b.indices) for a, b in zip(first.tables, last.tables, strict=True))
+        assert all(np.array_equal(a.bag_sizes(), b.bag_sizes()) for a, b in zip(first.tables, last.tables, strict=True))
+    elif files.formats()[name].holds.tables:
+        assert first.samples == last.samples
+    else:
+        assert np.array_equal(first.tables[0].indices, last.tables[0].indices)
+
+
 def test_nothing_to_write_is_said(tmp_path: Path) -> None:
     with pytest.raises(HotrowError, match=r"trace.npz: nothing to write"):
         files.write(iter(()), tmp_path / "trace.npz")

@@ -47,7 +47,9 @@ class _Table:
         coded = texts.dictionary_encode()
         numbers = [self.seen.setdefault(key, len(self.seen)) for key in coded.dictionary.to_pylist()]
         self.rows = len(self.seen)
-        return np.array(numbers, np.int64).take(coded.indices.to_numpy())
+        known = np.array(numbers, np.int64)
+        coded_ids: NDArray[np.int64] = known[coded.indices.to_numpy()]
+        return coded_ids
 
 
 @dataclass

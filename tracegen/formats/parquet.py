@@ -18,6 +18,7 @@ from ..trace import PER_SAMPLE, SampleError, TableLookups, Trace
 from .format import PART_LOOKUPS, Format, Holds
 
 VERSION = 1
+READ_BYTES = 1 << 20  # of a column chunk at a time; pre-buffering would keep the whole file
 
 
 def scan(path: Path, *, samples: int) -> Iterator[Trace]:
@@ -30,7 +31,7 @@ def scan(path: Path, *, samples: int) -> Iterator[Trace]:
         raise HotrowError(f"{path}: the folder holds no .parquet file")
     for file in files:
         try:
-            with pq.ParquetFile(file) as parquet:
+            with pq.ParquetFile(file, pre_buffer=False, buffer_size=READ_BYTES) as parquet:
                 tables = _declared(parquet, file)
                 if parquet.metadata.num_rows == 0:
                     yield _part(parquet.schema_arrow.empty_table(), tables)

@@ -302,7 +302,7 @@ def _generate(
     top = 1
     while top * 2 <= n:
         top *= 2
-    shallow_bins = np.searchsorted(edges, len(s.recent), side="right") - 1
+    shallow_bins = int(np.searchsorted(edges, len(s.recent), side="right")) - 1
     period = np.maximum(1, np.minimum(256, (edges[1:] - edges[:-1]) // 2))
     chance = np.empty(bins)
     wide = length / activity.shape[1]

@@ -33,7 +33,7 @@ def interval_table(counts: Ints, spans: Floats, reuse: Floats, edges: Ints, leng
     scaled = positive / max(positive.sum(), 1e-9) * float((counts - 1).sum())
     target = np.asarray(scaled, np.float64)
     target = np.maximum(target - np.bincount(np.minimum(once, len(edges) - 2), minlength=len(edges) - 1), 0)
-    return _scaled(edges, target, intervals, means)
+    return _scaled(edges, target, intervals.astype(np.float64), means)
 
 
 def _scaled(edges: Ints, target: Floats, intervals: Floats, means: Floats, rounds: int = 60) -> Floats:

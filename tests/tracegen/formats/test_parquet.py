@@ -68,6 +68,17 @@ def test_row_groups_stay_small(tmp_path: Path) -> None:
     assert max(metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)) <= 4_000_000
 
 
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    parts = (Trace.from_ids(rng.integers(0, 2**62, 100_000), rows=2**62) for _ in range(50))
+    files.write(parts, tmp_path / "trace.parquet")
+    most = 0
+    for _ in files.scan(tmp_path / "trace.parquet"):
+        most = max(most, pa.total_allocated_bytes())
+    assert (tmp_path / "trace.parquet").stat().st_size > 30e6
+    assert most < 15e6
+
+
 ONE = {"version": 1, "tables": [{"name": "a", "column": "a", "rows": "3"}]}
 BROKEN: dict[str, tuple[dict[str, Any] | None, dict[str, Any], str]] = {
     "no table": (None, {"x": ["a"]}, "no integer or list-of-integer column, so no table"),

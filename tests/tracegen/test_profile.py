@@ -1,0 +1,49 @@
+"""Profiles that come with hotrow, and packed arrays."""
+
+from importlib import resources
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from hotrow.tracegen.packed import Packed
+from hotrow.tracegen.profile import TableProfile, Variant, built_in
+from hotrow.tracegen.published import load_profile
+
+
+@settings(max_examples=50, deadline=None)
+@given(arrays(np.int64, array_shapes(max_dims=2, max_side=8, min_side=0), elements=st.integers(-9, 9)))
+def test_packed_arrays_come_back(values: np.ndarray) -> None:
+    assert np.array_equal(Packed.of(values).array(), values)
+
+
+def test_a_packed_array_that_does_not_fill_its_shape_is_refused() -> None:
+    assert Packed.of(np.array([5, 0, 0, 0, -3])).values == "5 0*3 -3"
+    with pytest.raises(msgspec.ValidationError, match="needs 4"):
+        msgspec.json.decode(b'{"shape": [2, 2], "values": "1 0*2"}', type=Packed)
+
+
+def test_a_design_with_temporal_order_needs_locality() -> None:
+    with pytest.raises(ValueError, match="needs locality"):
+        TableProfile("t", 5, ((2, 1),), variant=Variant("renewal"))
+
+
+@pytest.mark.parametrize("name", [n for n in built_in() if not n.startswith("meta-")])
+def test_released_profiles_are_private_small_and_attributed(name: str) -> None:
+    profile = load_profile(name)
+    header = profile.privacy
+    assert header is not None
+    assert header.epsilon_spent <= header.epsilon == 1.0
+    assert header.unit == "sample"
+    assert "CC" in profile.attribution
+    assert all(table.certificate is not None for table in profile.tables)
+    size = len((resources.files("hotrow.tracegen") / "profiles" / f"{name}.json").read_bytes())
+    assert size < 1_000_000 * len(profile.tables)
+
+
+@pytest.mark.parametrize("name", ["meta-2021", "meta-2022"])
+def test_published_profiles_still_scale(name: str) -> None:
+    assert len(load_profile(name, tables=2).tables) == 2
