@@ -189,7 +189,6 @@ def test_real_traces_go_into_every_format_and_back(shared: Path, tmp_path: Path,
     files.write(files.scan(source), there, format=name, lossy=True)
     files.write(files.scan(there, format=name), back)
     first, last = files.read(source), files.read(back)
-    assert first.tables[0].indices[0] == (0 if name == "criteo" else last.tables[0].indices[0])
     if files.formats()[name].holds.bags and name != "mlperf_multi_hot":
         assert all(np.array_equal(a.indices, b.indices) for a, b in zip(first.tables, last.tables, strict=True))
         assert all(np.array_equal(a.bag_sizes(), b.bag_sizes()) for a, b in zip(first.tables, last.tables, strict=True))

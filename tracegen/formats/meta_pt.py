@@ -26,7 +26,7 @@ from .format import PART_LOOKUPS, Format, Holds
 from .streams import COMPRESSIONS, first_bytes, is_compressed, reading, writing
 from .torch_file import write_tensors
 
-REMAP_BYTES = 1 << 28  # pages of a mapping count as memory until it is dropped
+REMAP_BYTES = 1 << 27  # pages of a mapping count as memory until it is dropped
 Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
