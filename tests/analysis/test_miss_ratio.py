@@ -79,6 +79,7 @@ def test_counts_must_add_up() -> None:
         MissRatioCurve(np.array([1, 2]), 5, 1)
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 def test_hit_ratios_published_for_the_oltp_trace(shared: Path) -> None:
     """Megiddo and Modha, "ARC: a self-tuning, low overhead replacement cache", FAST 2003, table III."""
     curve = lru_curve(np.load(shared / "data" / "arc_oltp.npz")["f0"])
