@@ -85,7 +85,7 @@ def profile_forward_and_training(
 
 def rates(profile: OperatorProfile, config: ModelConfig, bags: BagStatistics) -> tuple[RoleRate, ...]:
     """Work and rate of every role of `profile` whose cost is known, largest share first."""
-    costs = by_role((training_cost if profile.name == "training" else forward_cost)(config, bags))
+    costs = by_role((training_cost if profile.name.startswith("training") else forward_cost)(config, bags))
     return tuple(
         RoleRate(part.role, part.share, part.seconds, costs[part.role]) for part in profile.roles if part.role in costs
     )

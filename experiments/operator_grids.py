@@ -15,6 +15,8 @@ WORDS = {
     "data": "preparing the batch",
 }
 
+RATE_HEADS = ("MFLOP", "MB", "FLOP/byte", "GFLOP/s", "GB/s", "rows not asked for twice")
+
 
 def part_name(part: Part) -> str:
     """A part in words, as in "top MLP, backward"."""
@@ -47,21 +49,23 @@ def role_grid(profile: OperatorProfile) -> Grid:
 
 def rate_grid(rates: tuple[RoleRate, ...]) -> Grid:
     """Work of every role and how fast it was done."""
-    rows = tuple(
-        (
-            role_name(rate.role),
-            f"{rate.work.flops / 1e6:,.3g}",
-            f"{rate.work.bytes / 1e6:,.3g}",
-            f"{rate.work.intensity:.3g}",
-            f"{rate.flops_per_second / 1e9:,.3g}",
-            f"{rate.bytes_per_second / 1e9:,.3g}",
-            f"{rate.work.distinct_bytes / rate.work.row_bytes:.0%}" if rate.work.row_bytes else "–",
-        )
-        for rate in rates
-    )
-    heads = ("forward", "MFLOP", "MB", "FLOP/byte", "GFLOP/s", "GB/s", "rows not asked for twice")
+    rows = tuple(rate_cells(rate) for rate in rates)
+    heads = ("forward", *RATE_HEADS)
     caption = "Work of one forward pass, computed from the model and the trace's bags, over its measured time"
     return Grid(caption, heads, rows, "measured")
+
+
+def rate_cells(rate: RoleRate) -> tuple[str, ...]:
+    """A role and its work: one cell more than RATE_HEADS."""
+    return (
+        role_name(rate.role),
+        f"{rate.work.flops / 1e6:,.3g}",
+        f"{rate.work.bytes / 1e6:,.3g}",
+        f"{rate.work.intensity:.3g}",
+        f"{rate.flops_per_second / 1e9:,.3g}",
+        f"{rate.bytes_per_second / 1e9:,.3g}",
+        f"{rate.work.distinct_bytes / rate.work.row_bytes:.0%}" if rate.work.row_bytes else "–",
+    )
 
 
 def role_name(role: str) -> str:

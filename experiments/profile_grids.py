@@ -8,7 +8,7 @@ from ..profiling.isa import NATIVE, Verified
 from ..profiling.measurement import Measurement
 from ..profiling.py_spy import StackProfile
 from .grid import Grid
-from .operator_grids import role_name
+from .operator_grids import RATE_HEADS, rate_cells, role_name
 from .profile_study import AxisPoint, ModelProfile, StepProfile
 
 LONGEST = 72  # of a frame's name, in characters
@@ -16,7 +16,7 @@ LONGEST = 72  # of a frame's name, in characters
 
 def grids(profile: ModelProfile) -> tuple[Grid, ...]:
     """Everything measured, as tables for a terminal and a report."""
-    made = [step_grid(profile), share_grid(profile)]
+    made = [step_grid(profile), share_grid(profile), work_grid(profile)]
     made += [axis_grid(axis, profile.axes) for axis in dict.fromkeys(point.axis for point in profile.axes)]
     return tuple(made if profile.stacks is None else [*made, stack_grid(profile.stacks)])
 
@@ -56,6 +56,13 @@ def share_grid(profile: ModelProfile) -> Grid:
         tuple((role_name(name), *shares) for name, *shares in rows),
         "measured",
     )
+
+
+def work_grid(profile: ModelProfile) -> Grid:
+    """Work of every part and how fast it was done: FLOPs, bytes with those of the looked-up rows, intensity."""
+    rows = tuple((f"{s.mode} {s.batch}", *rate_cells(rate)) for s in profile.steps for rate in s.rates)
+    heads = ("step and batch", "part", *RATE_HEADS)
+    return Grid("Work of every part, counted, over its measured time", heads, rows, "measured")
 
 
 def axis_grid(axis: str, points: Sequence[AxisPoint]) -> Grid:

@@ -14,6 +14,7 @@ import msgspec
 
 from .. import HotrowError
 from ..models.config import ModelConfig
+from ..models.cost import bag_statistics, uniform_bags
 from ..profiling.configuration import Configuration
 from ..profiling.isa import Verified
 from ..profiling.measurement import Measurement, OperatorProfile
@@ -34,6 +35,7 @@ from ..progress import Advance, ignore
 from ..tracegen import files
 from ..tracegen.trace import Trace
 from .axes import varied
+from .bottlenecks import RoleRate, rates
 
 BATCHES = (1, 16, 64, 1024)
 KEPT_BATCHES = 64  # of the largest size, of a trace given to the processes
@@ -44,13 +46,14 @@ ROUNDED = 2e-2  # of bf16's 8 bits, over a model's layers
 
 @dataclass(frozen=True)
 class StepProfile:
-    """One step at one batch: seconds per call, ungated percentiles, and its parts."""
+    """One step at one batch: seconds per call, ungated percentiles, its parts, and how fast each did its work."""
 
     mode: str
     batch: int
     total: Measurement
     latency: Latency
     operators: OperatorProfile
+    rates: tuple[RoleRate, ...]
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def profile_model(
         settings = varied(_forward_only(base), axes or {})
         runs = run([base], plan, advance=advance)
         _must_stand(runs.outcome(BASE), config.name)
-        steps = _steps(runs.outcome(BASE), batches, modes)
+        steps = _steps(runs.outcome(BASE), batches, modes, config, trace)
         along = run([_forward_only(base), *settings.values()], bare(plan), advance=advance) if settings else None
         seen, notes = _stacks(base, f"{modes[0]} {max(batches)}") if stacks else (None, ())
     points = () if along is None else _points(along, settings)
@@ -155,8 +158,11 @@ def _forward_only(configuration: Configuration) -> Configuration:
     return msgspec.structs.replace(configuration, arguments=configuration.arguments | {"modes": ["forward"]})
 
 
-def _steps(outcome: Outcome, batches: Sequence[int], modes: Sequence[str]) -> tuple[StepProfile, ...]:
+def _steps(
+    outcome: Outcome, batches: Sequence[int], modes: Sequence[str], config: ModelConfig, trace: Trace | None
+) -> tuple[StepProfile, ...]:
     made = []
+    bags = {b: uniform_bags(config, b) if trace is None else bag_statistics(trace, b) for b in batches}
     for mode in modes:
         for batch in batches:
             step = f"{mode} {batch}"
@@ -164,7 +170,8 @@ def _steps(outcome: Outcome, batches: Sequence[int], modes: Sequence[str]) -> tu
             parts = operators(outcome, step, total)
             if parts is None:
                 raise HotrowError(f"{step}: nothing was traced; a plan for profile_model needs traced steps")
-            made.append(StepProfile(mode, batch, total, latency(outcome, step), parts))
+            reached = rates(parts, config, bags[batch])
+            made.append(StepProfile(mode, batch, total, latency(outcome, step), parts, reached))
     return tuple(made)
 
 

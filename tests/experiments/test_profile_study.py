@@ -1,5 +1,9 @@
 """A model's profile over batches and axes, on a tiny model; failures are kept beside the rest."""
 
+import dataclasses
+import json
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
@@ -8,6 +12,7 @@ import torch
 from hotrow import HotrowError
 from hotrow.experiments.axes import everything, parse_axes, varied
 from hotrow.experiments.profile_figures import figures, flame_graph
+from hotrow.experiments.profile_files import save
 from hotrow.experiments.profile_grids import grids, library_words, short, stack_grid
 from hotrow.experiments.profile_study import ModelProfile, processes, profile_model
 from hotrow.experiments.workloads import dlrm, sharing_weights
@@ -39,6 +44,8 @@ def test_every_step_has_its_parts(profile: ModelProfile) -> None:
         assert step.operators.total == step.total
         assert sum(part.share.value for part in step.operators.roles) == pytest.approx(1)
         assert {"bottom", "embedding", "interaction", "top"} <= {part.role for part in step.operators.roles}
+        assert {"bottom", "embedding", "interaction", "top"} <= {rate.role for rate in step.rates}
+    assert "optimizer" in {rate.role for rate in profile.steps[-1].rates}
     assert profile.steps[0].total.metadata["index_distribution"] == "trace"
 
 
@@ -58,14 +65,32 @@ def test_axes_have_speedups_or_reasons(profile: ModelProfile) -> None:
 def test_grids_show_everything(profile: ModelProfile) -> None:
     made = grids(profile)
     text = "\n".join(line for grid in made for line in (grid.caption, *grid.lines()))
-    for words in ("forward 2", "embedding lookups", "Along precision", "agrees", "failed: 5000 threads"):
+    for words in (
+        "forward 2",
+        "embedding lookups",
+        "Work of every part",
+        "Along precision",
+        "agrees",
+        "failed: 5000 threads",
+    ):
         assert words in text
-    cost = Measurement("py-spy overhead", 1.2, 1.1, 1.3, "ratio", "measured", 9)
-    seen = StackProfile(
-        "forward 8", {("a", "b"): 3, ("a",): 1}, 100, True, cost, 0.5, 0.25, (Symbol(0.9, "f", "l"),), ()
-    )
-    assert [row[:2] for row in stack_grid(seen).rows] == [("b", "75.0%"), ("a", "25.0%"), ("f (l)", "90.0%")]
-    assert "4 samples at 100 Hz; Python 25% of them" in stack_grid(seen).caption
+    assert [row[:2] for row in stack_grid(STACKS).rows] == [("b", "75.0%"), ("a", "25.0%"), ("f (l)", "90.0%")]
+    assert "4 samples at 100 Hz; Python 25% of them" in stack_grid(STACKS).caption
+
+
+def test_files_hold_everything(profile: ModelProfile, tmp_path: Path) -> None:
+    made = save(dataclasses.replace(profile, stacks=STACKS), tmp_path)
+    assert {path.name for path in made} == {
+        "profile.json",
+        "forward.svg",
+        "training.svg",
+        "axis-precision.svg",
+        "flame.svg",
+        "speedscope.json",
+    }
+    numbers = json.loads((tmp_path / "profile.json").read_text())
+    assert numbers["stacks"]["stacks"] == {"a;b": 3, "a": 1}
+    assert len(numbers["steps"]) == 4
 
 
 def test_figures_of_a_profile(profile: ModelProfile) -> None:
