@@ -165,7 +165,8 @@ def _certificate(best: Candidate, tried: list[Candidate], phases: float) -> Cert
     note = (
         f"does not vouch: {'; '.join(reasons)}"
         if reasons
-        else f"mean LRU error expected to be at most {best.claim + floor:.4f}; says nothing about other policies"
+        else f"mean LRU error expected to be at most {best.claim + floor:.4f}; says nothing about other policies, "
+        "nor about what bounds cut off"
     )
     return Certificate(
         claim=best.claim,
