@@ -311,7 +311,8 @@ def _column_name(table: str) -> str:
 
 
 def _sniff(path: Path, head: bytes) -> bool:
-    return path.name.lower().endswith(SUFFIXES) and b"\0" not in first_bytes(path, head)
+    first = first_bytes(path, head) if path.name.lower().endswith(SUFFIXES) else b""
+    return bool(first) and b"\0" not in first
 
 
 FORMAT = Format(
