@@ -132,7 +132,7 @@ def _place(
 def _box(level: int, start: float, share: float, name: str, height: int) -> str:
     x, width = start * FLAME_WIDTH, share * FLAME_WIDTH
     y = height - (level + 1) * FLAME_ROW
-    colour = FLAME_COLOURS["python" if ".py:" in name else "native"]
+    colour = FLAME_COLOURS["python" if ".py:" in name or "(<" in name else "native"]
     letters = int(width / FLAME_LETTER) - 1
     text = escape(name if len(name) <= letters else f"{name[: letters - 1]}…") if letters > 3 else ""
     return (
