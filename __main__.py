@@ -238,7 +238,7 @@ def generate(
     samples: Annotated[
         int | None, typer.Option(min=1, help="Samples to draw; the profile's number if left out.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same trace.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same trace.")] = 0,
     tables: Annotated[int, typer.Option(min=1, help="Tables of a built-in profile.")] = 8,
     to: Annotated[str | None, typer.Option(help="Format to write, where the suffix does not tell.")] = None,
     as_json: Json = False,
@@ -276,7 +276,7 @@ def profile(
     preset: Preset = None,
     scale: Scale = 1.0,
     batch: Batch = 256,
-    seed: Annotated[int, typer.Option(help="Of weights, and of dense features where the trace has none.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, and of dense features where the trace has none.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 1,
     chrome: Annotated[Path | None, typer.Option(help="Folder for Chrome traces (open at ui.perfetto.dev).")] = None,
     format: FormatName = None,
@@ -319,7 +319,7 @@ def report(
     preset: Preset = None,
     scale: Scale = 1.0,
     batch: Batch = 256,
-    seed: Annotated[int, typer.Option(help="Of weights, and of dense features where the trace has none.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, and of dense features where the trace has none.")] = 0,
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
     format: FormatName = None,
     as_json: Json = False,
@@ -483,6 +483,10 @@ def main() -> None:
         sys.exit(1)
     except MemoryError as error:
         print(f"hotrow: not enough memory ({error}); use fewer tables, samples or rows", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"hotrow: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
     except Exception:
         traceback.print_exc()

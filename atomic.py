@@ -24,7 +24,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.touch()
     except OSError as error:
-        raise HotrowError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from error
+        raise HotrowError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     try:
         yield beside
         os.replace(beside, path)

@@ -18,7 +18,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#666666")
+PALETTE = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#F0E442",
+    "#666666",
+    "#332288",
+    "#882255",
+    "#999933",
+    "#44AA99",
+)
 DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 FEW_POINTS = 12  # points of a line are marked up to here
@@ -40,6 +53,7 @@ def _look(salt: str) -> Iterator[None]:
         "grid.alpha": 0.3,
         "legend.frameon": False,
         "svg.fonttype": "none",
+        "text.parse_math": False,  # a table may be called $x$
         "svg.hashsalt": salt,
         "figure.constrained_layout.use": True,
     }

@@ -92,7 +92,7 @@ def grid(sizes: Sequence[CacheSizing]) -> Grid:
         for s in sizes
     )
     caption = "LRU cache of its own for every table, cold start: rows (bytes) for a share of the reachable hits"
-    return Grid(caption, heads, rows, "measured")
+    return Grid(caption, heads, rows, "simulated")
 
 
 def figures(curves: LruCurves, marks: Sequence[tuple[str, int]] = ()) -> dict[str, Figure]:

@@ -41,9 +41,9 @@ def _answer(result: CoDesign) -> tuple[str, ...]:
     lines = [
         f"{traffic.lookups:,} lookups ask for {traffic.touched_rows:,} different rows in {_tables(traffic)}. "
         f"{_head(traffic)}",
-        f"On this machine a forward pass of {result.batch} samples takes {time_of(forward)} with one thread, most of "
-        f"it in {part_name(hottest)} ({hottest.share.value:.0%}). A training step takes {time_of(training)}, most of "
-        f"it in {part_name(slowest)} ({slowest.share.value:.0%}).",
+        f"On this machine a forward pass of {result.batch} samples takes {time_of(forward)} with one thread, the "
+        f"largest part in {part_name(hottest)} ({hottest.share.value:.0%}). A training step takes "
+        f"{time_of(training)}, the largest part in {part_name(slowest)} ({slowest.share.value:.0%}).",
     ]
     if result.shared_knee is not None:
         found, row_bytes = result.shared_knee, result.config.dim * 4
@@ -53,6 +53,12 @@ def _answer(result: CoDesign) -> tuple[str, ...]:
             f"({binary(found.capacity * row_bytes)} at {row_bytes} bytes a row; 90 % interval {found.low:,} to "
             f"{found.high:,} rows) and there serves {1 - found.miss_ratio:.1%} of the lookups."
             + (" The curve is nearly straight, so this knee says little." if found.depth < FLAT else ""),
+        )
+    if result.assumptions:
+        lines.append(f"The lookups are synthetic. {result.assumptions[0].capitalize()}.")
+    if any(note.startswith("contended") for note in (*forward.notes, *training.notes)):
+        lines.append(
+            "Other work shared the processor while times were measured: they are too long, and shares inexact."
         )
     return tuple(lines)
 
@@ -68,7 +74,7 @@ def _head(traffic: Traffic) -> str:
     share = 100 * busiest.rows_for_half / busiest.touched_rows
     return (
         f"In the busiest table, {busiest.name}, half of the lookups go to {busiest.rows_for_half:,} rows, "
-        f"{share:.2g} % of those touched."
+        f"{share:.3g} % of those touched."
     )
 
 
@@ -104,7 +110,7 @@ def _memory(result: CoDesign) -> Section:
         )
         rows = tuple((split.how, f"{split.hit_ratio:.2%}", _rows(split)) for split in result.splits)
         heads = ("how", "hits", "rows per table")
-        grids.append(Grid(f"{capacity:,} rows shared out, LRU, cold start", heads, rows, "measured"))
+        grids.append(Grid(f"{capacity:,} rows shared out, LRU, cold start", heads, rows, "simulated"))
     return Section("memory", "How much fast memory is enough", tuple(words), grids=tuple(grids))
 
 

@@ -15,7 +15,7 @@ WORDS = {
     "data": "preparing the batch",
 }
 
-RATE_HEADS = ("MFLOP", "MB", "FLOP/byte", "GFLOP/s", "GB/s", "rows not asked for twice")
+RATE_HEADS = ("MFLOP", "MB", "FLOP/byte", "GFLOP/s", "GB/s", "distinct rows / lookups")
 
 
 def part_name(part: Part) -> str:

@@ -12,7 +12,7 @@ from ..analysis import plots
 from ..analysis.miss_ratio import lru_curve
 from ..analysis.recommendation.batching import BatchReuse, batch_reuse
 from ..analysis.recommendation.drift import WINDOWS, Drift, drift
-from ..analysis.recommendation.interleave import bases, interleaved
+from ..analysis.recommendation.interleave import bases, interleaved, numbered
 from ..analysis.recommendation.perfect_hits import perfect_hit_ratio
 from ..analysis.recommendation.split import Split, splits
 from ..tracegen.trace import Trace
@@ -66,7 +66,7 @@ class SampleStudy:
             for s in self.shared
         )
         caption = "LRU hits when tables share a capacity; whole samples: all lookups hit, split by gain"
-        return Grid(caption, heads, rows, "measured")
+        return Grid(caption, heads, rows, "simulated")
 
     def _batches(self) -> Grid:
         heads = ("batch", "lookups", "distinct rows", "distinct", "MB saved", "twice in a bag")
@@ -124,6 +124,7 @@ def _page_hits(trace: Trace, row_bytes: int, sizes: Sequence[int]) -> list[float
 
 def _pages(trace: Trace, per_page: int) -> np.ndarray:
     """The page of every lookup in the model's order; tables begin on pages of their own."""
+    trace = numbered(trace)
     ids = interleaved(trace)
     starts = bases(trace)
     table = np.searchsorted(starts, ids, "right") - 1

@@ -60,7 +60,7 @@ class Batches:
             )
         if not 1 <= self.size <= trace.samples:
             raise HotrowError(
-                f"a batch of {self.size} samples; the trace has {trace.samples}, so choose 1 to {trace.samples}"
+                f"a batch of {self.size} samples; the trace has {trace.samples}, so choose --batch 1 to {trace.samples}"
             )
 
     def __len__(self) -> int:

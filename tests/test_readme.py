@@ -24,7 +24,7 @@ def transcript(text: str) -> list[tuple[str, str]]:
 def matches(shown: str, printed: str) -> bool:
     """Whether printed is what is shown; runs of blanks count as one."""
     pattern = r".*".join(re.escape(re.sub(r"\s+", " ", part.strip())) for part in shown.split("..."))
-    return re.fullmatch(pattern.replace(r"\ ", r"\s*"), re.sub(r"\s+", " ", printed.strip()), re.DOTALL) is not None
+    return re.fullmatch(pattern.replace(r"\ ", r"\s+"), re.sub(r"\s+", " ", printed.strip()), re.DOTALL) is not None
 
 
 @pytest.fixture(scope="module")

@@ -92,8 +92,9 @@ def scale(histogram: PublishedReuse, tables: int = DEFAULT_TABLES, seed: int = 0
         samples=histogram.samples,
         tables=tuple(made),
         assumptions=(
-            "temporal order is not published: draws are independent, so real locality is higher",
-            f"the variation between tables is not published: shares of rows are log-normal with σ = {TABLE_SPREAD:g}",
+            "temporal order is not published: draws are independent, so real locality is usually higher",
+            f"the variation between tables is not published: shares of rows are log-normal with σ = {TABLE_SPREAD:g}, "
+            "popularity alike",
             "bag sizes are not published: lookups fall on samples at random, so bag sizes are near Poisson",
             "rows that nobody looked up are not published: declared rows are the touched ones",
             f"the open last bin ends at one lookup per sample ({histogram.samples})",

@@ -19,7 +19,7 @@ MODEL = ModelConfig("m", 2, (2,), (1,), "cat", (TableConfig("a", 10, 2), TableCo
 def test_batches_hold_the_samples_in_order(samples: int, size: int, seed: int) -> None:
     trace = uniform_trace(MODEL, samples, seed)
     if size > samples:
-        with pytest.raises(HotrowError, match=f"choose 1 to {samples}"):
+        with pytest.raises(HotrowError, match=f"choose --batch 1 to {samples}"):
             Batches(MODEL, trace, size)
         return
     batches = list(Batches(MODEL, trace, size, seed))

@@ -177,3 +177,11 @@ def test_splits_by_running_every_cache(trace: Trace, capacity: int) -> None:
 def test_a_capacity_below_one_row_is_refused() -> None:
     with pytest.raises(HotrowError, match="at least one row of 10 bytes"):
         splits([lru_curve([1])], lru_curve([1]), 10, 9)
+
+
+def test_ids_that_together_leave_int64_never_coincide() -> None:
+    top = 2**63 - 1
+    tables = tuple(TableLookups(f"t{k}", 2**63, np.array([0, top, top])) for k in range(5))
+    ids = interleaved(Trace(tables))
+    assert ids.min() >= 0
+    assert len(np.unique(ids)) == 10
