@@ -35,5 +35,5 @@ def test_forward_and_training(tmp_path: Path) -> None:
 
 
 def test_a_batch_larger_than_the_trace() -> None:
-    with pytest.raises(HotrowError, match="choose 1 to 8"):
+    with pytest.raises(HotrowError, match="choose --batch 1 to 8"):
         profile_forward_and_training(CONFIG, uniform_trace(CONFIG, 8), batch=9)

@@ -193,7 +193,7 @@ def test_audit_fails_where_a_statistic_is_released_over_and_over() -> None:
         # ledgers that do not know of each other, so none of them refuses
         return {"reuse": [add_noise(measured, bounds, Ledger("laplace", EPSILON), names)["reuse"] for _ in range(16)]}
 
-    assert audited_epsilon(repeated, trials=300) > EPSILON
+    assert audited_epsilon(repeated, trials=1000) > EPSILON
 
 
 # ---------------------------------------------------------------- the profile
