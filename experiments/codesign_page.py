@@ -89,7 +89,7 @@ def _traffic(result: CoDesign) -> Section:
         Picture(
             plots.to_svg(drawn["lru"], "LRU miss ratio by table"),
             "Misses of an LRU cache of its own for each table, exact, cold start.",
-            "measured",
+            "simulated",
         ),
     )
     points = tuple(f"Assumed: {assumption}." for assumption in result.assumptions)
@@ -196,11 +196,11 @@ def host_rows(host: Host) -> tuple[tuple[str, str], ...]:
 def _origins(result: CoDesign) -> Section:
     rows = (
         ("lookups, popularity, bags", "measured: counted in the trace"),
-        ("LRU curves and sizes", "measured: exact stack distances of the trace, one stream per table, cold start"),
-        ("knee", "measured; its interval is from resampling 32 consecutive blocks of the trace"),
+        ("LRU curves and sizes", "simulated: exact stack distances of the trace, one stream per table, cold start"),
+        ("knee", "simulated; its interval is from resampling 32 consecutive blocks of the trace"),
         (
             "splits of one capacity",
-            "measured: read off the exact curves; the shared cache sees the model's order of lookups",
+            "simulated: read off the exact curves; the shared cache sees the model's order of lookups",
         ),
         ("step times", "measured on this machine: median of repeated bare runs, bootstrap interval"),
         ("shares of operators", "measured under torch.profiler, which slows small operators more than large ones"),
