@@ -36,7 +36,7 @@ SLOTS_26 = SLOTS_30 + GROUP
 SLOTS_22 = SLOTS_26 + (LARGEST >> 26)
 SLOTS_18 = SLOTS_22 + (LARGEST >> 22)
 SLOTS_14 = SLOTS_18 + (LARGEST >> 18)
-SHALLOW = 1 << 22  # slots that the levels of 2^14 and 2^18 cover alone
+SHALLOW, DEEP = 1 << 22, 1 << 26  # slots that the levels up to 2^18, and up to 2^22, cover alone
 
 STAGE = 32  # accesses from one stage to the next, time enough to fetch a line
 FIRST = 2**32 - 1  # stands for the distance of a first access
@@ -127,14 +127,14 @@ def access_rows(
     tree: DeadSlots,
     used: int,
     bins: NDArray[np.uint8],
-    carries: NDArray[np.int64],
+    carries: NDArray[np.uint32],
     out: NDArray[np.int64],
     firsts: NDArray[np.int64],
 ) -> int:
     """Access `rows` in order, after `used` slots; used + len(rows) must be below the tree's slots.
 
-    Where `out` is empty, adds every distance, a first access's too, to bins of 8 bits, and what runs over in lots
-    of 256 to `carries`; else writes distances to out, −1 for a first access. Returns the number of first
+    Where `out` is empty, adds every distance, a first access's too, to bins of 8 bits, and a lot of 256 that runs over
+    to `carries`; else writes distances to out, −1 for a first access. Returns the number of first
     accesses; `firsts`, unless it is empty, receives their positions.
 
     Three stages, each STAGE accesses behind the one before: take a slot, measure the distance, count it. Each begins
@@ -142,7 +142,7 @@ def access_rows(
     """
     words, lower, upper = tree
     accesses = len(rows)
-    deep = len(words) > SHALLOW >> 6
+    deep, deepest = len(words) > SHALLOW >> 6, len(words) > DEEP >> 6
     slots_6 = np.uint64(ADDENDS + (len(words) >> 4))
     listing, collecting = len(out) > 0, len(firsts) > 0
     taken, measured = np.zeros(STAGE, np.uint32), np.zeros(STAGE, np.uint32)
@@ -173,6 +173,7 @@ def access_rows(
             dead += later_then_add(upper, (slot >> np.uint64(18)) + np.uint64(SLOTS_18))
             if deep:
                 dead += later_then_add(upper, (slot >> np.uint64(22)) + np.uint64(SLOTS_22))
+            if deepest:
                 dead += later_then_add(upper, (slot >> np.uint64(26)) + np.uint64(SLOTS_26))
                 dead += later_then_add(upper, (slot >> np.uint64(30)) + np.uint64(SLOTS_30))
             distance = np.uint64(used + i - STAGE) - slot - dead
@@ -187,7 +188,7 @@ def access_rows(
                 count = (np.int64(bins[earlier]) + 1) & 255
                 bins[earlier] = count
                 if count == 0:
-                    carries[earlier] += 256
+                    carries[earlier] += 1
     return found
 
 
@@ -197,31 +198,24 @@ def compact(last: NDArray[np.uint32], tree: DeadSlots) -> int:
 
     The tree still speaks of the slots before: revive it or take another.
     """
-    blocks = len(tree.words) >> 4  # of 2^10 slots
-    later = np.zeros(blocks, np.uint32)  # dead slots after each block
-    for block in range(blocks - 1, 0, -1):
-        ones = np.uint64(0)
-        for word in range(block << 4, (block + 1) << 4):
-            ones += count_ones(tree.words[word])
-        later[block - 1] = later[block] + ones
-    dead = _dead_after_unmarked(tree, later, np.uint64(0))
+    words = tree.words
+    words[0] &= ~np.uint64(1)  # slot 0 is none
+    earlier = np.empty(len(words), np.uint32)  # dead slots before each word's
+    dead = np.uint64(0)
+    for word in range(len(words)):
+        earlier[word] = dead
+        dead += count_ones(words[word])
+    sparse = (len(words) << 6) - np.int64(dead) < len(last) >> 2  # then to skip the rows without a slot saves time
     for row in range(len(last)):
         coming = np.uint64(last[min(row + STAGE, len(last) - 1)]) >> np.uint64(6)
-        prefetch(tree.words, coming)
-        prefetch(tree.lower, coming + np.uint64(ADDENDS + blocks))
+        prefetch(words, coming)
+        prefetch(earlier, coming)
         slot = np.uint64(last[row])
-        if slot == 0:  # skipped in a table with room for many more rows than there are
+        if sparse and slot == 0:
             continue
-        last[row] = np.uint32(slot + _dead_after_unmarked(tree, later, slot) - dead)
+        at, bit = slot >> np.uint64(6), slot & np.uint64(63)
+        last[row] = slot - earlier[at] - count_ones(words[at] & ((np.uint64(1) << bit) - np.uint64(1)))
     return int(dead)
-
-
-@kernel
-def _dead_after_unmarked(tree: DeadSlots, later: Any, slot: Any) -> Any:
-    """How many dead slots lie after `slot`, given those after each block of 2^10 slots."""
-    at = slot >> np.uint64(6)
-    dead = count_ones((tree.words[at] >> (slot & np.uint64(63))) >> np.uint64(1))
-    return dead + np.uint64(later[slot >> np.uint64(10)]) + np.uint64(tree.lower[at + np.uint64(ADDENDS + len(later))])
 
 
 @kernel

@@ -14,7 +14,7 @@ from .. import HotrowError
 from .dead_slots import LARGEST, SMALLEST, access_rows, compact, no_dead_slots, revive, rows_by_slot
 from .dense_ids import MAX_NUMBERS, RowNumbers
 
-PIECE = 1 << 18  # accesses whose ids are converted at a time
+PIECE = 1 << 20  # accesses whose ids are converted at a time
 SPARE = 4  # a new tree has at least so many slots per row: few compactions, in little memory
 FAST_SLOTS = 1 << 22  # whose bits fit a second-level cache
 SMALL_TABLE = 1 << 22  # ids below it need no hash table, however few there are
@@ -22,32 +22,37 @@ SPARSE = 16  # nor do larger ids, while the rows seen are one in so many, or the
 WORTH_A_THREAD = 1 << 20  # accesses
 
 NO_BINS = np.empty(0, np.uint8)
+NO_CARRIES = np.empty(0, np.uint32)
 NO_DISTANCES = np.empty(0, np.int64)
 Positions = NDArray[np.int64]
 
 
 class DistanceCounts:
-    """How often each distance was measured; counts of any size in little more than a byte per row."""
+    """How often each distance was measured, up to 2^40 times, in little more than a byte per row."""
 
     def __init__(self) -> None:
         self.bins = np.zeros(1, np.uint8)
-        self.carries = np.zeros(1, np.int64)  # its pages stay untouched where bins did not run over
+        self.carries = np.zeros(1, np.uint32)  # lots of 256; its pages stay untouched where bins did not run over
 
     def reach(self, distances: int) -> None:
         """Make room for distances below `distances`."""
         if distances > len(self.bins):
-            self.bins = _longer(self.bins, 4 * distances)
-            self.carries = _longer(self.carries, 4 * distances)
+            entries = max(distances, 2 * len(self.bins))
+            self.bins = _longer(self.bins, entries)
+            self.carries = _longer(self.carries, entries)
 
     def add(self, histogram: NDArray[np.int64]) -> None:
         """Add another stack's histogram."""
         self.reach(len(histogram))
-        self.carries[: len(histogram)] += histogram
+        counts = self.bins[: len(histogram)] + histogram
+        self.bins[: len(histogram)] = counts & 255
+        self.carries[: len(histogram)] += (counts >> 8).astype(np.uint32)
 
     def histogram(self, distinct: int, known: int = 0) -> NDArray[np.int64]:
         """Accesses per distance, int64 [distinct], without the first accesses that made `known` rows `distinct`."""
         self.reach(distinct)
-        counts = self.carries[:distinct] + self.bins[:distinct]
+        counts = self.carries[:distinct] * np.int64(256)
+        counts += self.bins[:distinct]
         counts[known:] -= 1  # a first access was counted at the number of rows before it: once at each
         return counts
 
@@ -100,7 +105,8 @@ class LruStack:
             stop = min(start + PIECE, start + self._slots - 1 - self._used, len(ids))
             rows = self._rows(ids[start:stop])
             if counts is not None:
-                counts.reach(self.distinct + len(rows) + 1)
+                # a table indexed by ids has room for all distances there can be, whose pages cost nothing untouched
+                counts.reach(len(self._last) if self._numbers is None else self.distinct + len(rows) + 1)
             firsts = np.empty(len(rows) if finding else 0, np.int64)
             new = access_rows(
                 rows,
@@ -108,7 +114,7 @@ class LruStack:
                 self._tree,
                 self._used,
                 NO_BINS if counts is None else counts.bins,
-                NO_DISTANCES if counts is None else counts.carries,
+                NO_CARRIES if counts is None else counts.carries,
                 out[start:stop],
                 firsts,
             )

@@ -36,7 +36,8 @@ class MissRatioCurve:
             raise HotrowError(
                 f"{int(histogram.sum())} repeated and {self.distinct} first accesses are not {self.accesses} in all"
             )
-        object.__setattr__(self, "histogram", np.trim_zeros(histogram, "b"))
+        longest = len(histogram) - int(np.argmax(histogram[::-1] > 0)) if histogram.any() else 0
+        object.__setattr__(self, "histogram", histogram[:longest])
 
     def hits(self, capacities: ArrayLike) -> Any:
         """Hits at capacities in rows, int64, shaped like `capacities`; HotrowError unless they are integers ≥ 0."""
