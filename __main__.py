@@ -77,8 +77,8 @@ def convert(
         if simulator is None:
             files.write(counted, target, to, lossy, **_options(to_option))
         else:
-            from .analysis.address_trace import write_address_trace
-            from .analysis.layout import Layout
+            from .analysis.memory.address_trace import write_address_trace
+            from .analysis.memory.layout import Layout
 
             for last in files.scan(source, format, **reading):  # noqa: B007 — the last part knows all declared rows
                 pass

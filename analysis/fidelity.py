@@ -15,7 +15,7 @@ from ..tracegen.clock import dense
 from ..tracegen.popularity import row_counts
 from .cache import compare as compare_policies
 from .hierarchy import simulate as simulate_level
-from .levels import Level
+from .memory.levels import Level
 from .miss_ratio import lru_curve
 from .policies.registry import find
 

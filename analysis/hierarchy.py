@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from .. import HotrowError
 from ..profiling.machine import Machine
 from ..tracegen.trace import Trace
-from . import nested_caches
-from .layout import Layout, line_words
-from .levels import Cores, Level, LevelStats, levels_of
-from .nested_caches import NestedCaches
+from .memory import nested_caches
+from .memory.layout import Layout, line_words
+from .memory.levels import Cores, Level, LevelStats, levels_of
+from .memory.nested_caches import NestedCaches
+from .memory.set_associative import FilteringCaches
 from .reuse_distance import stack_distances
-from .set_associative import FilteringCaches
 
 __all__ = ["Cores", "Hierarchy", "Level", "LevelStats", "simulate", "simulate_trace"]
 

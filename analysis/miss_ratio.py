@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import HotrowError
-from .dense_ids import checked_ids
-from .lru_stack import DistanceCounts, LruStack, checked_threads, count_in_parallel
+from .stack.dense_ids import checked_ids
+from .stack.lru_stack import DistanceCounts, LruStack, checked_threads, count_in_parallel
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .dense_ids import checked_ids
-from .lru_stack import LruStack, checked_threads, measure_in_parallel
+from .stack.dense_ids import checked_ids
+from .stack.lru_stack import LruStack, checked_threads, measure_in_parallel
 
 
 class StackDistances:

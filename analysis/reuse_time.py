@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import HotrowError
 from ..jit import kernel
-from .dense_ids import RowNumbers, checked_ids
-from .intrinsics import prefetch
 from .miss_ratio import checked_capacities
+from .stack.dense_ids import RowNumbers, checked_ids
+from .stack.intrinsics import prefetch
 
 EXACT = 1 << 12  # values below it have a bin each
 PER_OCTAVE = EXACT // 2  # bins from there to twice it, and so on: at most 1/2048 of their values wide

@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import HotrowError
 from ..jit import kernel
-from .dense_ids import checked_ids
-from .lru_stack import DistanceCounts, LruStack
 from .miss_ratio import checked_capacities
 from .reuse_time import BINS, bin_edges
+from .stack.dense_ids import checked_ids
+from .stack.lru_stack import DistanceCounts, LruStack
 
 PIECE = 1 << 16  # accesses between two looks at the size of a sample
 KEPT = 3 / 4  # of the rows allowed, when a sample that is full is made smaller

@@ -10,9 +10,9 @@ import numpy as np
 
 from .. import HotrowError
 from ..analysis import plots
-from ..analysis.dense_ids import dense_ids
 from ..analysis.hierarchy import Level, LevelStats, simulate_trace
-from ..analysis.layout import Layout
+from ..analysis.memory.layout import Layout
+from ..analysis.stack.dense_ids import dense_ids
 from ..tracegen.trace import TableLookups, Trace
 from .grid import Grid
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...jit import kernel
-from ..intrinsics import prefetch
+from ..stack.intrinsics import prefetch
 
 AHEAD = 32
 

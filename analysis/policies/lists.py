@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...jit import Function, kernel
-from ..intrinsics import prefetch
+from ..stack.intrinsics import prefetch
 
 AHEAD = 24
 ABSENT = 7  # the number of no list; −1 in `where` gives it

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...jit import kernel
-from ..intrinsics import prefetch
+from ..stack.intrinsics import prefetch
 
 AHEAD = 32  # accesses between the hint and the use: about the latency of memory at these rates
 

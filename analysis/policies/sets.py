@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...jit import kernel
-from ..intrinsics import prefetch
+from ..stack.intrinsics import prefetch
 
 WAYS = 32
 AHEAD = 24

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import HotrowError
-from ..dense_ids import RowNumbers, checked_ids
+from ..stack.dense_ids import RowNumbers, checked_ids
 
 NO_SIZES = np.empty(0, np.int64)
 

@@ -8,7 +8,7 @@ import numpy as np
 from ... import HotrowError
 from ...jit import kernel
 from ...tracegen.trace import TableLookups
-from ..dense_ids import dense_ids
+from ..stack.dense_ids import dense_ids
 
 
 @dataclass(frozen=True)

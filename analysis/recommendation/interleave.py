@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...tracegen.trace import Trace
-from ..dense_ids import dense_ids
+from ..stack.dense_ids import dense_ids
 
 MOST_IDS = 2**62  # beyond, rows are numbered anew so that shared ids stay int64
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hotrow import HotrowError
 from hotrow.analysis.hierarchy import Cores, Hierarchy, Level, LevelStats, simulate, simulate_trace
-from hotrow.analysis.layout import Layout
+from hotrow.analysis.memory.layout import Layout
 from hotrow.analysis.reuse_distance import stack_distances
 from hotrow.profiling.machine import Machine
 from hotrow.tracegen.trace import TableLookups, Trace

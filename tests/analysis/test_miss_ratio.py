@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotrow import HotrowError
-from hotrow.analysis import lru_stack
 from hotrow.analysis.miss_ratio import LruCurveStream, MissRatioCurve, lru_curve
 from hotrow.analysis.reuse_distance import stack_distances
+from hotrow.analysis.stack import lru_stack
 
 
 def test_curve_counts_hits_below_each_capacity() -> None:

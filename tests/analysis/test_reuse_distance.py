@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotrow import HotrowError
-from hotrow.analysis import lru_stack
 from hotrow.analysis.reuse_distance import StackDistances, stack_distances
+from hotrow.analysis.stack import lru_stack
 
 
 def distances_by_list(ids: list[int]) -> list[int]:

@@ -18,7 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hotrow.analysis.hierarchy import Level, simulate, simulate_trace
-from hotrow.analysis.layout import Layout
+from hotrow.analysis.memory.layout import Layout
 from hotrow.tracegen.trace import Trace
 
 ACCESSES = 10_000_000

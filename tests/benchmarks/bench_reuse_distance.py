@@ -20,11 +20,11 @@ import pytest
 from numba import njit
 from numpy.typing import NDArray
 
-from hotrow.analysis.dense_ids import dense_ids
-from hotrow.analysis.lru_stack import DistanceCounts, LruStack, count_part
 from hotrow.analysis.miss_ratio import LruCurveStream, lru_curve
 from hotrow.analysis.reuse_time import ReuseTimes
 from hotrow.analysis.sampling import sampled_curve
+from hotrow.analysis.stack.dense_ids import dense_ids
+from hotrow.analysis.stack.lru_stack import DistanceCounts, LruStack, count_part
 
 ACCESSES = 10_000_000
 LONG = 100_000_000

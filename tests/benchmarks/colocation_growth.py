@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.analysis.colocation_cache import SharedCaches, simulate_colocation
 from hotrow.analysis.hierarchy import Level
-from hotrow.analysis.layout import Layout
+from hotrow.analysis.memory.colocation_cache import SharedCaches, simulate_colocation
+from hotrow.analysis.memory.layout import Layout
 from hotrow.tracegen.trace import TableLookups, Trace
 
 MODELS = (1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 40)

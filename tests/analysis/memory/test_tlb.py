@@ -5,9 +5,9 @@ import pytest
 
 from hotrow import HotrowError
 from hotrow.analysis.hierarchy import simulate
-from hotrow.analysis.layout import Layout
+from hotrow.analysis.memory.layout import Layout
+from hotrow.analysis.memory.tlb import LARGE_PAGE, SKYLAKE, SMALL_PAGE, Tlb, simulate_tlb
 from hotrow.analysis.reuse_distance import stack_distances
-from hotrow.analysis.tlb import LARGE_PAGE, SKYLAKE, SMALL_PAGE, Tlb, simulate_tlb
 from hotrow.tracegen.trace import Trace
 
 

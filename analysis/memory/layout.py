@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import HotrowError
-from ..jit import kernel
-from ..tracegen.trace import Indices, TableLookups, Trace
+from ... import HotrowError
+from ...jit import kernel
+from ...tracegen.trace import Indices, TableLookups, Trace
 
 ADDRESSES = 2**63  # addresses are int64
 SMALLEST_LINE = 4  # bytes; leaves two bits of an address for the kernels

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from hotrow import HotrowError
-from hotrow.analysis import colocation_cache
-from hotrow.analysis.colocation_cache import SharedCaches, simulate_colocation
 from hotrow.analysis.hierarchy import Level, simulate_trace
-from hotrow.analysis.layout import Layout
+from hotrow.analysis.memory import colocation_cache
+from hotrow.analysis.memory.colocation_cache import SharedCaches, simulate_colocation
+from hotrow.analysis.memory.layout import Layout
 from hotrow.tracegen.trace import TableLookups, Trace
 
 PRIVATE = (Level("L1", 8, 2), Level("L2", 16, 4))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import HotrowError
+from ... import HotrowError
 from .dead_slots import LARGEST, SMALLEST, access_rows, compact, no_dead_slots, revive, rows_by_slot
 from .dense_ids import MAX_NUMBERS, RowNumbers
 

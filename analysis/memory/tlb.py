@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .. import HotrowError
-from ..tracegen.trace import Trace
-from .hierarchy import Level, LevelStats, simulate_trace
+from ... import HotrowError
+from ...tracegen.trace import Trace
+from ..hierarchy import Level, LevelStats, simulate_trace
 from .layout import Layout
 
 SMALL_PAGE = 4096

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import HotrowError
-from ..atomic import replacing
-from ..jit import kernel
-from ..tracegen.trace import Trace
+from ... import HotrowError
+from ...atomic import replacing
+from ...jit import kernel
+from ...tracegen.trace import Trace
 from .layout import Layout, checked_line, line_words
 
 _LINES = 2**18  # of text, formatted together

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from hotrow import HotrowError
-from hotrow.analysis import address_trace
-from hotrow.analysis.address_trace import write_address_trace
 from hotrow.analysis.hierarchy import Level, simulate, simulate_trace
-from hotrow.analysis.layout import Layout, Placed
+from hotrow.analysis.memory import address_trace
+from hotrow.analysis.memory.address_trace import write_address_trace
+from hotrow.analysis.memory.layout import Layout, Placed
 from hotrow.tracegen.trace import TableLookups, Trace
 
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..jit import kernel
-from .intrinsics import prefetch
+from ...jit import kernel
+from ..stack.intrinsics import prefetch
 
 UNUSED = -2  # no line has this word; even, so that it is never dirty
 LRU, FIFO, TREE_PLRU = range(3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hotrow.analysis.dead_slots import access_rows, compact, no_dead_slots, revive, rows_by_slot
+from hotrow.analysis.stack.dead_slots import access_rows, compact, no_dead_slots, revive, rows_by_slot
 
 
 @pytest.mark.parametrize(("slots", "used"), [(1 << 16, 0), (1 << 22, 3_000_000), (1 << 27, 100_000_000)])

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import HotrowError
-from ..jit import kernel
+from ... import HotrowError
+from ...jit import kernel
 from .intrinsics import prefetch
 
 MAX_NUMBERS = 2**31  # numbers are int32

@@ -16,8 +16,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
-from ..jit import kernel
-from .intrinsics import element_pointer, prefetch
+from ...jit import kernel
+from ..stack.intrinsics import element_pointer, prefetch
 
 UNUSED = -2  # no line has this word; even, so that it is never dirty
 READS, WRITES, READ_MISSES, WRITE_MISSES, WRITE_BACKS, COUNTERS = range(6)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import HotrowError
-from ..profiling.machine import Machine
+from ... import HotrowError
+from ...profiling.machine import Machine
 from .layout import checked_line
 
 MOST_LINES = 2**32  # of a level: 32 GiB of tags

@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import HotrowError
-from ..jit import kernel
-from ..tracegen.trace import Trace
-from .hierarchy import Cores, Hierarchy, Level, LevelStats
+from ... import HotrowError
+from ...jit import kernel
+from ...tracegen.trace import Trace
+from ..hierarchy import Cores, Hierarchy, Level, LevelStats
 from .layout import Layout, line_words
 
 _PAGE = 4096  # bytes; a smaller line than a page is assumed

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hotrow import HotrowError
-from hotrow.analysis import layout as layout_module
-from hotrow.analysis.layout import Layout, Placed, line_words
+from hotrow.analysis.memory import layout as layout_module
+from hotrow.analysis.memory.layout import Layout, Placed, line_words
 from hotrow.tracegen.trace import TableLookups, Trace
 
 

@@ -21,7 +21,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from ..jit import kernel
+from ...jit import kernel
 from .intrinsics import COMPILED, element_pointer, prefetch
 
 SMALLEST = 1 << 16  # slots

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotrow import HotrowError
-from hotrow.analysis.dense_ids import RowNumbers, checked_ids, dense_ids
+from hotrow.analysis.stack.dense_ids import RowNumbers, checked_ids, dense_ids
 
 
 @settings(max_examples=100, deadline=None)
