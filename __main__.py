@@ -360,7 +360,7 @@ def train(context: typer.Context) -> None:
     from .models.benchmark_flags import parse
 
     parse(context.args)  # --help and mistakes answer at once
-    from .experiments.training import main as run
+    from .experiments.models.training import main as run
 
     raise typer.Exit(run(context.args))
 

@@ -13,20 +13,20 @@ import msgspec
 import numpy as np
 import torch
 
-from .. import HotrowError
-from ..analysis import plots
-from ..analysis.training_plots import learning_curves
-from ..atomic import replacing
-from ..models.benchmark_flags import Flags, parse
-from ..models.data.recipe import RecipeSource, initialize_as_benchmark
-from ..models.data.source import batches
-from ..models.dlrm import DLRM
-from ..models.training.evaluation import infer
-from ..models.training.foreign import load_any_model
-from ..models.training.metrics import Metrics, StreamingMetrics
-from ..models.training.state import resume_training, save_model, save_training
-from ..models.training.train import Done, Evaluated, Point, Trainer
-from ..profiling.timer import threads_set
+from ... import HotrowError
+from ...analysis import plots
+from ...analysis.training_plots import learning_curves
+from ...atomic import replacing
+from ...models.benchmark_flags import Flags, parse
+from ...models.data.recipe import RecipeSource, initialize_as_benchmark
+from ...models.data.source import batches
+from ...models.dlrm import DLRM
+from ...models.training.evaluation import infer
+from ...models.training.foreign import load_any_model
+from ...models.training.metrics import Metrics, StreamingMetrics
+from ...models.training.state import resume_training, save_model, save_training
+from ...models.training.train import Done, Evaluated, Point, Trainer
+from ...profiling.timer import threads_set
 from .training_print import Printer, print_architecture, print_batches, print_parameters
 from .training_setup import Setup, prepare
 from .training_watch import Log, profiled

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from torch.profiler import ProfilerActivity, profile
 
-from .. import HotrowError
-from ..atomic import replacing
-from ..models.training.train import Done
+from ... import HotrowError
+from ...atomic import replacing
+from ...models.training.train import Done
 
 WARM, TRACED = 3, 10
 CASTAGNOLI = 0x82F63B78  # CRC-32C, bits reversed

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hotrow import HotrowError
-from hotrow.experiments.training import main
+from hotrow.experiments.models.training import main
 from hotrow.models.data.teacher import Teacher, planted_log
 from hotrow.tracegen import files
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from ..models.config import ModelConfig
-from ..models.data.source import Source, batches
-from ..models.dlrm import DLRM
-from ..models.training.metrics import Metric, Metrics, better
-from ..models.training.train import Done
+from ...models.config import ModelConfig
+from ...models.data.source import Source, batches
+from ...models.dlrm import DLRM
+from ...models.training.metrics import Metric, Metrics, better
+from ...models.training.train import Done
 
 Say = Callable[[str], None]
 

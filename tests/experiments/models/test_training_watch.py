@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hotrow import HotrowError
-from hotrow.experiments.training_watch import Log, _crc_table
+from hotrow.experiments.models.training_watch import Log, _crc_table
 from hotrow.models.training.metrics import Metrics
 from hotrow.models.training.train import Done, Evaluated, Point
 

@@ -8,24 +8,24 @@ from typing import Any
 
 import msgspec
 
-from .. import HotrowError
-from ..models import compression
-from ..models.benchmark_flags import DATA, Flags
-from ..models.config import ModelConfig, TableConfig, load_preset
-from ..models.data.distributions import Distribution, Gaussian, Pooling, Uniform, Zipf, stream_key
-from ..models.data.random_source import RandomSource
-from ..models.data.recipe import RecipeSource
-from ..models.data.source import Columns, Order, Source, TraceSource
-from ..models.data.stack import read_stack_distances, stack_trace
-from ..models.data.store import open_columns, process_criteo, raw_days, split
-from ..models.training.schedule import Plateau, Schedule
-from ..models.training.train import Training
-from ..progress import bar
-from ..tracegen import files
-from ..tracegen.generate import generate
-from ..tracegen.profile import built_in
-from ..tracegen.published import load_profile
-from ..tracegen.trace import Trace
+from ... import HotrowError
+from ...models import compression
+from ...models.benchmark_flags import DATA, Flags
+from ...models.config import ModelConfig, TableConfig, load_preset
+from ...models.data.distributions import Distribution, Gaussian, Pooling, Uniform, Zipf, stream_key
+from ...models.data.random_source import RandomSource
+from ...models.data.recipe import RecipeSource
+from ...models.data.source import Columns, Order, Source, TraceSource
+from ...models.data.stack import read_stack_distances, stack_trace
+from ...models.data.store import open_columns, process_criteo, raw_days, split
+from ...models.training.schedule import Plateau, Schedule
+from ...models.training.train import Training
+from ...progress import bar
+from ...tracegen import files
+from ...tracegen.generate import generate
+from ...tracegen.profile import built_in
+from ...tracegen.published import load_profile
+from ...tracegen.trace import Trace
 
 ARCH = ("arch_sparse_feature_size", "arch_embedding_size", "arch_mlp_bot", "arch_mlp_top", "arch_interaction_op")
 DEFAULTS = {
