@@ -21,11 +21,12 @@ def forward_step(model: DLRM, batches: Iterable[Batch]) -> Step:
     """
     model.requires_grad_(False)
     stream = _endless(batches)
+    inference = torch.inference_mode()
 
     def step() -> Tensor:
         with role("data"):
             batch = next(stream)
-        with torch.inference_mode():
+        with inference:
             probability: Tensor = model(batch.dense, batch.indices, batch.offsets)
         return probability
 

@@ -1,7 +1,8 @@
 """Attribution: a profiler's events become time per operator and role of every step.
 
-A step says its roles with record_function ranges. The backward pass is split by role too: every autograd node
-carries the sequence number of the forward operator that made it, so its time belongs to "<role> backward".
+A step says its roles with record_function ranges, or with quicker ones whose names begin with PART. The backward pass
+is split by role too: every autograd node carries the sequence number of the forward operator that made it, so its time
+belongs to "<role> backward".
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .measurement import OTHER
 
 STEP = "hotrow step"  # the range around every traced step
 BETWEEN = "between operators"  # time inside a range but outside every operator: Python and dispatch
+PART = "part: "  # begins the name of a range that is no user annotation to torch
 ENGINE = "autograd::engine::evaluate_function: "
 
 Key = tuple[str, str]  # operator, role
@@ -58,7 +60,12 @@ def attribute(events: Sequence[Any]) -> StepShares:
         step, role = tree.place(event)
         if step is None:
             continue
-        key = (BETWEEN if event.is_user_annotation else event.name.removeprefix(ENGINE), role)
+        key = (
+            BETWEEN
+            if event.is_user_annotation or event.name.startswith((STEP, PART))
+            else event.name.removeprefix(ENGINE),
+            role,
+        )
         microseconds[key][number[step]] += event.self_cpu_time_total
         calls[key] += 0 if event.name.startswith(ENGINE) else 1 / len(steps)
     return StepShares(
@@ -89,7 +96,7 @@ class _Tree:
                 made_in = self.forward.get(event.sequence_nr)
                 self.node_role = f"{made_in} backward" if made_in else role
             return step, self.node_role
-        return step, event.name if _names_role(event) else role
+        return step, event.name.removeprefix(PART) if _names_role(event) else role
 
 
 def _forward_roles(events: Sequence[Any]) -> dict[int, str]:
@@ -103,7 +110,7 @@ def _forward_roles(events: Sequence[Any]) -> dict[int, str]:
             continue
         above, role = event, None
         while above is not None and not above.name.startswith(ENGINE):
-            role = role or (above.name if _names_role(above) else None)
+            role = role or (above.name.removeprefix(PART) if _names_role(above) else None)
             above = above.cpu_parent
         if above is None and role is not None:
             roles[event.sequence_nr] = role
@@ -112,4 +119,6 @@ def _forward_roles(events: Sequence[Any]) -> dict[int, str]:
 
 def _names_role(event: Any) -> bool:
     """Whether the step opened this range; torch's own have a # or * in their names."""
+    if event.name.startswith(PART):
+        return True
     return bool(event.is_user_annotation) and event.name != STEP and not set("#*") & set(event.name)

@@ -8,7 +8,7 @@ from hotrow.models.config import ModelConfig, TableConfig
 from hotrow.models.dlrm import DLRM
 from hotrow.models.inputs import Batches, uniform_trace
 from hotrow.models.loss import click_loss
-from hotrow.models.roles import role
+from hotrow.models.roles import PREFIX, role
 from hotrow.models.workload import forward_step, training_step
 
 CONFIG = ModelConfig("m", 2, (4, 2), (4, 1), "dot", (TableConfig("a", 10, 2), TableConfig("b", 5, 2, 2.5)))
@@ -18,8 +18,8 @@ def ranges(step: object) -> list[str]:
     assert callable(step)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         step()
-    events = sorted((e for e in profiler.events() if e.is_user_annotation), key=lambda e: e.time_range.start)
-    return [e.name for e in events if "#" not in e.name]
+    events = sorted((e for e in profiler.events() if e.name.startswith(PREFIX)), key=lambda e: e.time_range.start)
+    return [e.name.removeprefix(PREFIX) for e in events]
 
 
 def test_forward_goes_through_the_batches_and_changes_nothing() -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch._C._profiler import _RecordFunctionFast as RecordFunctionFast
 from torch.profiler import record_function
 
 from hotrow import HotrowError
 from hotrow.profiling import torch_profiler
+from hotrow.profiling.attribution import PART
 from hotrow.profiling.measurement import OTHER, OperatorProfile
 from hotrow.profiling.torch_profiler import profile_operators
 
@@ -29,7 +31,7 @@ def training() -> Callable[[], None]:
             y = torch.embedding_bag(table, rows, starts, sparse=True)[0]
         with record_function("joined"):
             z = torch.sigmoid(torch.cat([x, y], dim=1))
-        with record_function("loss"):
+        with RecordFunctionFast(f"{PART}loss"):
             loss = z.square().mean()
         with record_function("backward"):
             loss.backward()
