@@ -287,8 +287,8 @@ def profile(
 
     Example: hotrow profile --preset rm2 --scale 0.1 --trace meta-2021 --batch 64
     """
-    from .experiments.bottlenecks import profile_forward_and_training
-    from .experiments.operator_grids import role_grid
+    from .experiments.measured.bottlenecks import profile_forward_and_training
+    from .experiments.measured.operator_grids import role_grid
 
     if trace is None and preset is not None:
         loaded, config = _uniform(preset, scale, batch, seed)

@@ -14,9 +14,9 @@ from ..models.cost import bag_statistics
 from ..profiling.measurement import OperatorProfile
 from ..progress import Advance, ignore
 from ..tracegen.trace import Trace
-from .bottlenecks import RoleRate, profile_forward_and_training, rates
 from .cache_sizing import CacheSizing, cache_sizing
 from .lru_curves import lru_curves
+from .measured.bottlenecks import RoleRate, profile_forward_and_training, rates
 from .traffic import Traffic, describe
 
 STEPS = 3  # that codesign advances by

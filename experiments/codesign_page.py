@@ -9,7 +9,7 @@ from .cache_sizing import binary
 from .cache_sizing import grid as sizing_grid
 from .codesign import CoDesign
 from .grid import Grid
-from .operator_grids import part_name, rate_grid, role_grid, role_name, time_of
+from .measured.operator_grids import part_name, rate_grid, role_grid, role_name, time_of
 from .report import Picture, Report, Section
 from .traffic import Traffic, figures
 

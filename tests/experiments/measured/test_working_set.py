@@ -1,7 +1,7 @@
 """Grids and figures of a calibrated machine."""
 
-from hotrow.experiments.profile_figures import machine_figures
-from hotrow.experiments.working_set import grids
+from hotrow.experiments.measured.profile_figures import machine_figures
+from hotrow.experiments.measured.working_set import grids
 from hotrow.profiling.machine import CacheLevel, Calibration, Curve, Machine, MemoryTier
 from hotrow.profiling.units import Quantity
 

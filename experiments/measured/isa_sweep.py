@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..profiling.configuration import Configuration
-from ..profiling.host import host_facts
-from ..profiling.isa import NATIVE, Verified, widths
-from ..profiling.measurement import Measurement
-from ..profiling.runner import Plan, Runs, run
-from ..profiling.summary import TOLERANCE, measurement, output_check, speedup
-from ..progress import Advance, ignore
-from .grid import Grid
+from ...profiling.configuration import Configuration
+from ...profiling.host import host_facts
+from ...profiling.isa import NATIVE, Verified, widths
+from ...profiling.measurement import Measurement
+from ...profiling.runner import Plan, Runs, run
+from ...profiling.summary import TOLERANCE, measurement, output_check, speedup
+from ...progress import Advance, ignore
+from ..grid import Grid
 from .profile_grids import contended, library_words
 from .profile_study import ROUNDED
 
-OPERATORS = f"{__package__.rpartition('.')[0]}.profiling.operators"
+OPERATORS = f"{Configuration.__module__.rpartition('.')[0]}.operators"
 SHAPE = (256, 512, 512)  # batch, inputs, outputs
 
 # name, the library that does the work, workload, its arguments

@@ -2,7 +2,7 @@
 
 import json
 
-from hotrow.experiments.colocation import colocate, grids, plain
+from hotrow.experiments.measured.colocation import colocate, grids, plain
 from hotrow.models.config import ModelConfig, TableConfig
 
 CONFIG = ModelConfig("tiny", 4, (8, 4), (8, 1), "dot", (TableConfig("a", 50, 4),))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hotrow import HotrowError
-from hotrow.experiments.bottlenecks import profile_forward_and_training, rates
+from hotrow.experiments.measured.bottlenecks import profile_forward_and_training, rates
 from hotrow.models.config import ModelConfig, TableConfig
 from hotrow.models.cost import bag_statistics
 from hotrow.models.inputs import uniform_trace

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from .. import HotrowError
-from ..profiling.configuration import Configuration, allowed_cpus
-from ..profiling.host import host_facts
-from ..profiling.isa import widths
+from ... import HotrowError
+from ...profiling.configuration import Configuration, allowed_cpus
+from ...profiling.host import host_facts
+from ...profiling.isa import widths
 
 Change = Callable[[Configuration, str], Configuration]
 replace = msgspec.structs.replace
@@ -19,7 +19,7 @@ replace = msgspec.structs.replace
 def varied(base: Configuration, axes: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], Configuration]:
     """`base` with one setting changed, by (axis, setting); an axis without settings takes all that this machine has.
 
-    base: runs experiments.workloads.dlrm. Raises HotrowError for an axis or setting that does not exist.
+    base: runs workloads.dlrm. Raises HotrowError for an axis or setting that does not exist.
     """
     made = {}
     for axis, settings in axes.items():

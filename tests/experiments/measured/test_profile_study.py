@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from hotrow import HotrowError
-from hotrow.experiments.axes import everything, parse_axes, varied
-from hotrow.experiments.profile_figures import figures, flame_graph
-from hotrow.experiments.profile_files import save
-from hotrow.experiments.profile_grids import grids, library_words, short, stack_grid
-from hotrow.experiments.profile_study import ModelProfile, processes, profile_model
-from hotrow.experiments.workloads import dlrm, sharing_weights
+from hotrow.experiments.measured.axes import everything, parse_axes, varied
+from hotrow.experiments.measured.profile_figures import figures, flame_graph
+from hotrow.experiments.measured.profile_files import save
+from hotrow.experiments.measured.profile_grids import grids, library_words, short, stack_grid
+from hotrow.experiments.measured.profile_study import ModelProfile, processes, profile_model
+from hotrow.experiments.measured.workloads import dlrm, sharing_weights
 from hotrow.models.config import ModelConfig, TableConfig
 from hotrow.models.dlrm import DLRM
 from hotrow.models.inputs import uniform_trace

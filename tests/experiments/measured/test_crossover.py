@@ -2,8 +2,8 @@
 
 import pytest
 
-from hotrow.experiments.crossover import crossover
-from hotrow.experiments.profile_study import AxisPoint
+from hotrow.experiments.measured.crossover import crossover
+from hotrow.experiments.measured.profile_study import AxisPoint
 from hotrow.profiling.measurement import Measurement
 
 

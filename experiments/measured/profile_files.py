@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from ..analysis import plots
-from ..atomic import replacing
-from ..profiling.py_spy import StackProfile, speedscope
+from ...analysis import plots
+from ...atomic import replacing
+from ...profiling.py_spy import StackProfile, speedscope
 from .profile_figures import figures, flame_graph
 from .profile_study import ModelProfile
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..profiling.cache_size import Method, methods
-from ..profiling.machine import Machine
-from .cache_sizing import binary
-from .grid import Grid
+from ...profiling.cache_size import Method, methods
+from ...profiling.machine import Machine
+from ..cache_sizing import binary
+from ..grid import Grid
 
 
 def gather_grid(machine: Machine) -> Grid:

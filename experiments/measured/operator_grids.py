@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..profiling.measurement import OperatorProfile, Part
+from ...profiling.measurement import OperatorProfile, Part
+from ..grid import Grid
 from .bottlenecks import RoleRate
-from .grid import Grid
 
 WORDS = {
     "backward": "backward, in no part",

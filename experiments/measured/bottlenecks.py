@@ -8,14 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from ..models.config import ModelConfig
-from ..models.cost import BagStatistics, OperatorCost, by_role, forward_cost, training_cost
-from ..models.dlrm import DLRM
-from ..models.inputs import Batch, Batches
-from ..models.workload import forward_step, training_step
-from ..profiling.measurement import Fact, Interval, OperatorProfile
-from ..profiling.torch_profiler import profile_operators
-from ..tracegen.trace import Trace
+from ...models.config import ModelConfig
+from ...models.cost import BagStatistics, OperatorCost, by_role, forward_cost, training_cost
+from ...models.dlrm import DLRM
+from ...models.inputs import Batch, Batches
+from ...models.workload import forward_step, training_step
+from ...profiling.measurement import Fact, Interval, OperatorProfile
+from ...profiling.torch_profiler import profile_operators
+from ...tracegen.trace import Trace
 
 PREPARED_BATCHES = 512
 PREPARED_BYTES = 256 * 2**20

@@ -12,14 +12,14 @@ import msgspec
 import torch
 from torch import nn
 
-from .. import HotrowError
-from ..models.config import ModelConfig
-from ..models.dlrm import DLRM
-from ..models.inputs import Batch, Batches, uniform_trace
-from ..models.workload import forward_step, training_step
-from ..profiling.configuration import Workload
-from ..profiling.measurement import Fact
-from ..tracegen import files
+from ... import HotrowError
+from ...models.config import ModelConfig
+from ...models.dlrm import DLRM
+from ...models.inputs import Batch, Batches, uniform_trace
+from ...models.workload import forward_step, training_step
+from ...profiling.configuration import Workload
+from ...profiling.measurement import Fact
+from ...tracegen import files
 from .bottlenecks import prepared
 
 Mode = Literal["forward", "training"]
@@ -47,7 +47,7 @@ def dlrm(
     sets = {size: prepared(Batches(model_config, lookups, size, seed), len(batches)) for size in batches}
     model = DLRM(model_config, seed, DTYPES[precision])
     if device == "cuda":
-        from ..profiling.gpu import require_cuda
+        from ...profiling.gpu import require_cuda
 
         require_cuda()
         model.to(device)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..analysis import profiling_plots as plots
-from ..profiling.machine import Curve, Machine
+from ...analysis import profiling_plots as plots
+from ...profiling.machine import Curve, Machine
 from .colocation import CoLocation
 from .operator_grids import role_name
 from .profile_study import BASE, ModelProfile

@@ -1,6 +1,6 @@
 """Widths by operator: one quick operator at every width, and the words for what a library did not do."""
 
-from hotrow.experiments.isa_sweep import WidthPoint, grid, isa_sweep
+from hotrow.experiments.measured.isa_sweep import WidthPoint, grid, isa_sweep
 from hotrow.profiling.host import host_facts
 from hotrow.profiling.isa import NATIVE, Verified, widths
 from hotrow.profiling.measurement import Measurement

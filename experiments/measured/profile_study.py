@@ -12,15 +12,15 @@ from pathlib import Path
 
 import msgspec
 
-from .. import HotrowError
-from ..models.config import ModelConfig
-from ..models.cost import bag_statistics, uniform_bags
-from ..profiling.configuration import Configuration
-from ..profiling.isa import Verified
-from ..profiling.measurement import Measurement, OperatorProfile
-from ..profiling.py_spy import StackProfile, sample
-from ..profiling.runner import Outcome, Plan, Runs, run
-from ..profiling.summary import (
+from ... import HotrowError
+from ...models.config import ModelConfig
+from ...models.cost import bag_statistics, uniform_bags
+from ...profiling.configuration import Configuration
+from ...profiling.isa import Verified
+from ...profiling.measurement import Measurement, OperatorProfile
+from ...profiling.py_spy import StackProfile, sample
+from ...profiling.runner import Outcome, Plan, Runs, run
+from ...profiling.summary import (
     TOLERANCE,
     Latency,
     OutputCheck,
@@ -30,10 +30,10 @@ from ..profiling.summary import (
     output_check,
     speedup,
 )
-from ..profiling.torch_profiler import CONTENDED
-from ..progress import Advance, ignore
-from ..tracegen import files
-from ..tracegen.trace import Trace
+from ...profiling.torch_profiler import CONTENDED
+from ...progress import Advance, ignore
+from ...tracegen import files
+from ...tracegen.trace import Trace
 from .axes import varied
 from .bottlenecks import RoleRate, rates
 

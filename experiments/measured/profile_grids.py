@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..profiling.isa import NATIVE, Verified
-from ..profiling.measurement import Measurement
-from ..profiling.py_spy import StackProfile
-from .grid import Grid
+from ...profiling.isa import NATIVE, Verified
+from ...profiling.measurement import Measurement
+from ...profiling.py_spy import StackProfile
+from ..grid import Grid
 from .operator_grids import RATE_HEADS, rate_cells, role_name
 from .profile_study import AxisPoint, ModelProfile, StepProfile
 

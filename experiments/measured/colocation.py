@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from ..models.config import ModelConfig
-from ..profiling.colocation import (
+from ...models.config import ModelConfig
+from ...profiling.colocation import (
     SEARCH_STEPS,
     Bounded,
     Together,
@@ -20,9 +20,9 @@ from ..profiling.colocation import (
     together,
     with_policy,
 )
-from ..profiling.configuration import Configuration, allowed_cpus
-from ..progress import Advance, ignore
-from .grid import Grid
+from ...profiling.configuration import Configuration, allowed_cpus
+from ...progress import Advance, ignore
+from ..grid import Grid
 from .profile_study import WORKLOAD
 
 HOPE = 1.2  # of the closed loop's throughput: the search looks no further
