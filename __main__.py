@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import math
 import shlex
 import sys
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import HotrowError, __version__
+from .atomic import check_writable
 
 if TYPE_CHECKING:
     from .experiments.grid import Grid
@@ -30,8 +32,30 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _writable(path: Path | None) -> Path | None:
+    if path is not None:
+        check_writable(path)
+    return path
+
+
+def _writable_folder(path: Path | None) -> Path | None:
+    if path is not None:
+        check_writable(path, folder=True)
+    return path
+
+
+def _hush(quiet: bool) -> bool:
+    if quiet:
+        logging.getLogger("hotrow").setLevel(logging.ERROR)
+    return quiet
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, and nothing else.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no notes.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no notes.", callback=_hush)]
+Figures = Annotated[
+    Path | None, typer.Option("--out", help="Folder for figures (SVG and PNG).", callback=_writable_folder)
+]
 DEFAULT_TRACE = "meta-2021"
 SIMULATORS = ("din", "ramulator2")  # whose address traces are written
 UNIFORM_BATCHES = 16  # of uniform ids, gone through in turn
@@ -46,7 +70,9 @@ FormatName = Annotated[str | None, typer.Option("--format", help="Format of the 
 @app.command()
 def convert(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="Trace to read.")],
-    target: Annotated[Path, typer.Argument(metavar="DST", help="Trace to write; its suffix names the format.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="DST", help="Trace to write; its suffix names the format.", callback=_writable)
+    ],
     format: FormatName = None,
     to: Annotated[str | None, typer.Option(help="Format to write, where the suffix does not tell.")] = None,
     lossy: Annotated[bool, typer.Option("--lossy", help="Leave out what the target cannot hold.")] = False,
@@ -95,7 +121,7 @@ def convert(
 def describe(
     trace: Annotated[str, typer.Argument(metavar="TRACE", help="Trace file, or the name of a built-in profile.")],
     format: FormatName = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for figures (SVG and PNG).")] = None,
+    out: Figures = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -130,7 +156,7 @@ def cache(
     levels: Annotated[
         str, typer.Option(help="Processor caches, size/ways, innermost first; none to leave them out.")
     ] = "32K/8,1M/16,32M/16",
-    out: Annotated[Path | None, typer.Option(help="Folder for figures (SVG and PNG).")] = None,
+    out: Figures = None,
     format: FormatName = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -159,7 +185,7 @@ def cache(
 @app.command()
 def fit(
     trace: Annotated[Path, typer.Argument(metavar="TRACE", help="The real trace.")],
-    target: Annotated[Path, typer.Argument(metavar="PROFILE.json", help="Profile to write.")],
+    target: Annotated[Path, typer.Argument(metavar="PROFILE.json", help="Profile to write.", callback=_writable)],
     epsilon: Annotated[float, typer.Option(help="Privacy budget of the whole file; smaller protects more.")] = 1.0,
     unit: Annotated[str, typer.Option(help="Who is protected: one access, sample or user.")] = "sample",
     delta: Annotated[float, typer.Option(help="Of the gaussian mechanism alone.")] = 0.0,
@@ -205,7 +231,7 @@ def compare(
     ] = None,
     epsilon: Annotated[float, typer.Option(help="Of hotrow's private generator, side by side.")] = 1.0,
     unit: Annotated[str, typer.Option(help="Who it protects: one access, sample or user.")] = "sample",
-    out: Annotated[Path | None, typer.Option(help="Folder for figures (SVG and PNG).")] = None,
+    out: Figures = None,
     format: FormatName = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -234,7 +260,10 @@ def compare(
 @app.command()
 def generate(
     profile: Annotated[str, typer.Argument(metavar="PROFILE", help="Profile file, or the name of a built-in profile.")],
-    target: Annotated[Path, typer.Argument(metavar="TRACE", help="Trace to write; its suffix names the format.")],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="TRACE", help="Trace to write; its suffix names the format.", callback=_writable),
+    ],
     samples: Annotated[
         int | None, typer.Option(min=1, help="Samples to draw; the profile's number if left out.")
     ] = None,
@@ -320,7 +349,7 @@ def report(
     scale: Scale = 1.0,
     batch: Batch = 256,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, and of dense features where the trace has none.")] = 0,
-    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option(help="HTML file to write.", callback=_writable)] = Path("report.html"),
     format: FormatName = None,
     as_json: Json = False,
     quiet: Quiet = False,

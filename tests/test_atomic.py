@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hotrow import HotrowError
-from hotrow.atomic import replacing
+from hotrow.atomic import check_writable, replacing
 
 
 def test_a_finished_block_replaces_the_old_file(tmp_path: Path) -> None:
@@ -46,3 +46,30 @@ def test_a_folder_without_write_permission_is_said(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(HotrowError, match="cannot be written"), replacing(tmp_path / "a"):
         pass
+
+
+def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "a.txt")
+    with replacing(tmp_path / "link") as beside:
+        beside.write_text("new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "there" / "a.txt").read_text() == "new"
+
+
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(HotrowError, match="a device or a pipe"), replacing(tmp_path / "pipe"):
+        pass
+    with pytest.raises(HotrowError, match="a device or a pipe"):
+        check_writable(tmp_path / "pipe")
+
+
+def test_what_cannot_be_written_is_known_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path, folder in ((tmp_path / "file" / "a", False), (tmp_path / "file", True), (tmp_path, False)):
+        with pytest.raises(HotrowError, match="is a file|is a folder"):
+            check_writable(path, folder)
+    check_writable(tmp_path / "new" / "a")
+    check_writable(tmp_path / "file")
+    check_writable(tmp_path, folder=True)
+    assert not (tmp_path / "new").exists()

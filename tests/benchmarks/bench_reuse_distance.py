@@ -192,13 +192,29 @@ def test_memory_beyond_the_trace(benchmark: Any, name: str) -> None:
     benchmark.pedantic(int, rounds=1)
 
 
+@njit(cache=True)
+def update(counts: NDArray[np.uint32], ids: NDArray[np.int32]) -> None:
+    """The peer for many rows: nothing but one update of main memory per access."""
+    for i in range(len(ids)):
+        counts[ids[i]] += np.uint32(1)
+
+
 def test_many_rows(benchmark: Any) -> None:
+    """Against plain updates of 4 bytes per row at random: a distance needs three such, to slot, bit and count."""
     rows = int(os.environ.get("HOTROW_BENCH_ROWS", 100_000_000))
     stream = LruCurveStream(threads=1)
     stream.feed(np.arange(rows, dtype=np.int32))
     ids = np.random.default_rng(0).integers(0, rows, rows // 2, np.int32)
-    taken = seconds(stream.feed, ids)
-    note(benchmark, million_rows=rows / 1e6, hotrow=len(ids) / taken / 1e6)
+    counts = np.ones(rows, np.uint32)
+    update(counts, ids[:1])  # compiles
+    taken, peer = seconds(stream.feed, ids), seconds(update, counts, ids)
+    note(
+        benchmark,
+        million_rows=rows / 1e6,
+        hotrow=len(ids) / taken / 1e6,
+        random_updates=len(ids) / peer / 1e6,
+        ratio=peer / taken,
+    )
     print(dict(benchmark.extra_info))
     benchmark.pedantic(int, rounds=1)
 
