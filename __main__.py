@@ -142,6 +142,7 @@ def describe(
     print(
         f"{traffic.name}: {traffic.samples:,} samples, {traffic.lookups:,} lookups, {len(traffic.tables)} tables{extra}"
     )
+    print(traffic.grid().caption)
     _print_grid(traffic.grid())
 
 

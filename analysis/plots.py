@@ -158,7 +158,13 @@ def drift(series: Sequence[tuple[str, Sequence[float], Sequence[float]]]) -> Fig
             windows = range(1, len(own) + 1)
             axes.plot(windows, [100 * v for v in own], color=PALETTE[k], label=name)
             axes.plot(windows, [100 * v for v in first], color=PALETTE[k], linestyle="--")
-        axes.legend(fontsize=8, title="solid: own hot set, dashed: the first", title_fontsize=8)
+        figure.legend(
+            loc="outside lower center",
+            ncols=4,
+            fontsize=8,
+            title="solid: own hot set; dashed: the first",
+            title_fontsize=8,
+        )
         axes.set(
             ylim=(0, None),
             xlabel="window (equal parts of the table's lookups)",

@@ -1,4 +1,4 @@
-"""Question: what is this traffic like? Size, popularity, bags and LRU curve of every table."""
+"""Question: what is this traffic like? Size, popularity, bags, reuse times and LRU curve of every table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..analysis import plots
 from ..analysis.miss_ratio import MissRatioCurve, lru_curve
+from ..analysis.reuse_time import ReuseTimes, bin_edges
 from ..tracegen.popularity import Counts, row_counts, rows_for_share, top_share
 from ..tracegen.trace import TableLookups, Trace
 from .grid import Grid
@@ -37,6 +38,8 @@ class TableTraffic:
     rows_for_half: int  # fewest rows that take half of the lookups
     popularity_rows: tuple[float, ...]  # hottest fraction of the touched rows …
     popularity_share: tuple[float, ...]  # … and the share of lookups it takes
+    reuse_within: tuple[int, ...]  # lookups of the table since the row's last one …
+    reuse_share: tuple[float, ...]  # … and the share of lookups whose row was asked for at most so long ago
     lru_capacities: tuple[int, ...]
     lru_miss_ratio: tuple[float, ...]
 
@@ -69,9 +72,11 @@ class Traffic:
             )
             for t in self.tables
         )
-        return Grid(
-            "Traffic of every table; shares are of lookups, popularity is of touched rows", heads, rows, "measured"
+        caption = (
+            "once only: touched rows looked up once; top 1 %: lookups of the hottest 1 % of them; "
+            "half in: fewest rows with half the lookups"
         )
+        return Grid(caption, heads, rows, "measured")
 
 
 def describe(trace: Trace, name: str = "trace", curves: Sequence[MissRatioCurve] | None = None) -> Traffic:
@@ -95,7 +100,7 @@ def _table(table: TableLookups, curve: MissRatioCurve) -> TableTraffic:
     """Exact facts about one table; a table that nobody looked up has zeros and empty curves."""
     counts = row_counts(table.indices)
     sizes = table.bag_sizes()
-    ranks = log_spaced(len(counts))
+    ranks, times = log_spaced(len(counts)), log_spaced(table.accesses - 1)
     return TableTraffic(
         name=table.name,
         declared_rows=table.rows,
@@ -109,16 +114,19 @@ def _table(table: TableLookups, curve: MissRatioCurve) -> TableTraffic:
         rows_for_half=rows_for_share(counts, 0.5),
         popularity_rows=tuple((ranks / max(len(counts), 1)).tolist()),
         popularity_share=_shares(counts, ranks),
+        reuse_within=tuple(times.tolist()),
+        reuse_share=_within(table, times),
         lru_capacities=tuple(ranks.tolist()),
         lru_miss_ratio=_miss_ratio(curve, ranks),
     )
 
 
 def figures(traffic: Traffic) -> dict[str, Figure]:
-    """Popularity and LRU curves, the tables with most lookups first."""
+    """Popularity, reuse times and LRU curves, the tables with most lookups first."""
     busiest = sorted((t for t in traffic.tables if t.lookups), key=lambda t: -t.lookups)
     return {
         "popularity": plots.popularity([(t.name, t.popularity_rows, t.popularity_share) for t in busiest]),
+        "reuse-time": plots.reuse_time([(t.name, t.reuse_within, t.reuse_share) for t in busiest]),
         "lru": plots.miss_ratio([(t.name, t.lru_capacities, t.lru_miss_ratio) for t in busiest]),
     }
 
@@ -133,6 +141,13 @@ def log_spaced(top: int, points: int = POINTS) -> NDArray[np.int64]:
 def _shares(counts: Counts, ranks: NDArray[np.int64]) -> tuple[float, ...]:
     cumulated = np.cumsum(counts)
     return tuple((cumulated[ranks - 1] / cumulated[-1]).tolist()) if len(counts) else ()
+
+
+def _within(table: TableLookups, times: NDArray[np.int64]) -> tuple[float, ...]:
+    stream = ReuseTimes()
+    stream.feed(table.indices)
+    below = np.concatenate(([0], np.cumsum(stream.counts)))
+    return tuple((np.interp(times + 1, bin_edges(), below) / max(table.accesses, 1)).tolist())
 
 
 def _miss_ratio(curve: MissRatioCurve, capacities: NDArray[np.int64]) -> tuple[float, ...]:

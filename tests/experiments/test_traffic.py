@@ -19,6 +19,8 @@ def test_facts_of_a_trace_counted_by_hand() -> None:
     assert ad.pooling == pytest.approx(4 / 3)
     assert ad.lru_capacities == (1, 2, 3)
     assert ad.lru_miss_ratio == pytest.approx((3 / 4,) * 3)
+    assert ad.reuse_within == (1, 2, 3)
+    assert ad.reuse_share == pytest.approx((1 / 4,) * 3)  # 1 at once; the others once each
     assert ad.popularity_share == pytest.approx((2 / 4, 3 / 4, 1))
 
 
@@ -28,6 +30,13 @@ def test_a_table_that_nobody_looked_up_has_zeros_and_no_curve() -> None:
     cold = describe(Trace((empty, hot))).tables[0]
     assert (cold.touched_rows, cold.lookups, cold.empty_bags, cold.top_percent_share) == (0, 0, 2, 0.0)
     assert cold.lru_capacities == ()
+
+
+def test_reuse_shares_count_lookups_since_the_rows_last() -> None:
+    ids = np.random.default_rng(3).integers(0, 40, 500)
+    table = describe(Trace.from_ids(ids)).tables[0]
+    gaps = [i - max((k for k in range(i) if ids[k] == ids[i]), default=-(10**9)) for i in range(500)]
+    assert table.reuse_share == pytest.approx([np.mean(np.array(gaps) <= time) for time in table.reuse_within])
 
 
 def test_grid_has_a_row_for_every_table() -> None:
