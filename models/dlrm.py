@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from .. import HotrowError
 from .config import ModelConfig
 from .embedding import Table, check_lookups, make_table
+from .flat import FlatTables
 from .initial import fill_normal
 from .interaction import Interaction, make_interaction
 from .memory import require_memory
@@ -38,7 +39,8 @@ class DLRM(nn.Module):
         self.config, self.dtype = config, dtype
         self.output_dtype = torch.promote_types(dtype, torch.float32)
         self.bottom = _mlp(config.bottom_layers, config.sigmoid_bottom, dtype)
-        self.tables = nn.ModuleList(make_table(table, config.dim, dtype) for table in config.tables)
+        flat = FlatTables([(rows, table.dim) for table in config.tables for rows in table.stored_rows], dtype)
+        self.tables = nn.ModuleList(make_table(table, config.dim, dtype, flat) for table in config.tables)
         self.interaction = make_interaction(config, dtype)
         self.top = _mlp(config.top_layers[:-1], config.sigmoid_top, dtype)
         self.top.append(_linear(*config.top_layers[-1], dtype))  # its activation comes after the logits

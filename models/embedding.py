@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from .. import HotrowError
+from .flat import Allocate
 from .initial import fill_normal, fill_uniform
 from .tables import Hashed, Plain, QuotientRemainder, TableConfig
 
@@ -67,9 +68,9 @@ class Table(nn.Module, ABC):
 class PlainTable(Table):
     """One row per id."""
 
-    def __init__(self, config: TableConfig, dim: int, dtype: torch.dtype) -> None:
+    def __init__(self, config: TableConfig, dim: int, dtype: torch.dtype, allocate: Allocate) -> None:
         super().__init__(config, dim, dtype)
-        self.weight = nn.Parameter(torch.empty(config.rows, config.dim, dtype=dtype))
+        self.weight = nn.Parameter(allocate(config.rows, config.dim))
 
     def initialize_rows(self, bound: float, rng: np.random.Generator) -> None:
         """As drawn."""
@@ -83,9 +84,9 @@ class PlainTable(Table):
 class HashedTable(Table):
     """Ids share rows: id modulo buckets."""
 
-    def __init__(self, config: TableConfig, dim: int, dtype: torch.dtype, buckets: int) -> None:
+    def __init__(self, config: TableConfig, dim: int, dtype: torch.dtype, allocate: Allocate, buckets: int) -> None:
         super().__init__(config, dim, dtype)
-        self.weight = nn.Parameter(torch.empty(buckets, config.dim, dtype=dtype))
+        self.weight = nn.Parameter(allocate(buckets, config.dim))
 
     def initialize_rows(self, bound: float, rng: np.random.Generator) -> None:
         """Drawn as if the table had as many ids as rows."""
@@ -100,12 +101,14 @@ class HashedTable(Table):
 class QuotientRemainderTable(Table):
     """A row per quotient and one per remainder of id / collisions, pooled apart, then combined (Shi et al. 2019)."""
 
-    def __init__(self, config: TableConfig, dim: int, dtype: torch.dtype, storage: QuotientRemainder) -> None:
+    def __init__(
+        self, config: TableConfig, dim: int, dtype: torch.dtype, allocate: Allocate, storage: QuotientRemainder
+    ) -> None:
         super().__init__(config, dim, dtype)
         self.storage = storage
         quotients, remainders = config.stored_rows
-        self.quotient = nn.Parameter(torch.empty(quotients, config.dim, dtype=dtype))
-        self.remainder = nn.Parameter(torch.empty(remainders, config.dim, dtype=dtype))
+        self.quotient = nn.Parameter(allocate(quotients, config.dim))
+        self.remainder = nn.Parameter(allocate(remainders, config.dim))
 
     def initialize_rows(self, bound: float, rng: np.random.Generator) -> None:
         """As drawn; remainders that multiply are drawn around 1 instead, so that products keep the quotients' size."""
@@ -128,15 +131,16 @@ class QuotientRemainderTable(Table):
         return one + other if self.storage.combine == "add" else torch.cat([one, other], dim=1)
 
 
-def make_table(config: TableConfig, dim: int, dtype: torch.dtype) -> Table:
-    """The table that `config` describes, in a model of dimension `dim`."""
+def make_table(config: TableConfig, dim: int, dtype: torch.dtype, allocate: Allocate | None = None) -> Table:
+    """The table that `config` describes, in a model of dimension `dim`; its rows where `allocate` puts them."""
+    place = allocate or (lambda rows, width: torch.empty(rows, width, dtype=dtype))
     match config.storage:
         case Plain():
-            return PlainTable(config, dim, dtype)
+            return PlainTable(config, dim, dtype, place)
         case Hashed(buckets):
-            return HashedTable(config, dim, dtype, buckets)
+            return HashedTable(config, dim, dtype, place, buckets)
         case QuotientRemainder():
-            return QuotientRemainderTable(config, dim, dtype, config.storage)
+            return QuotientRemainderTable(config, dim, dtype, place, config.storage)
 
 
 def _sum(weight: Tensor, indices: Tensor, offsets: Tensor, closed: bool, weights: Tensor | None) -> Tensor:
