@@ -58,7 +58,6 @@ Figures = Annotated[
 ]
 DEFAULT_TRACE = "meta-2021"
 SIMULATORS = ("din", "ramulator2")  # whose address traces are written
-UNIFORM_BATCHES = 16  # of uniform ids, gone through in turn
 Preset = Annotated[
     str | None, typer.Option(help="Model whose MLPs are put on the trace; rm1 for bags, criteo-kaggle for one-hot.")
 ]
@@ -305,42 +304,161 @@ def profile(
     ] = None,
     preset: Preset = None,
     scale: Scale = 1.0,
-    batch: Batch = 256,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, and of dense features where the trace has none.")] = 0,
+    batch: Annotated[str, typer.Option(help="Samples per step; several with commas between.")] = "1,16,64,1024",
+    mode: Annotated[
+        str, typer.Option(help="inference, forward (gradients recorded), training; with commas between.")
+    ] = "inference,training",
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(help="Also vary isa, threads=1,2, precision, … (docs/profiling.md); may be repeated."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 1,
-    chrome: Annotated[Path | None, typer.Option(help="Folder for Chrome traces (open at ui.perfetto.dev).")] = None,
+    isa: Annotated[str, typer.Option(help="Widest SIMD: scalar, avx2, avx512; neon, sve256.")] = "native",
+    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    operators: Annotated[bool, typer.Option("--operators", help="Also single operators at every SIMD width.")] = False,
+    colocate: Annotated[
+        str | None, typer.Option(help='Also models side by side: their numbers, as in 1,2, or "all".')
+    ] = None,
+    limit: Annotated[
+        float | None, typer.Option(help="Side by side, ms that p99 may take; five times a lone median if left out.")
+    ] = None,
+    stacks: Annotated[bool, typer.Option(help="Look with py-spy for a flame graph.")] = True,
+    processes: Annotated[int, typer.Option(min=1, help="Processes per setting; intervals need at least 3.")] = 3,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Per step and process.")] = 0.3,
+    deadline: Annotated[float, typer.Option(min=1, help="Seconds until a process counts as hung.")] = 120.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, ids, dense features and order.")] = 0,
+    chrome: Annotated[
+        Path | None,
+        typer.Option(help="Folder for Chrome traces (open at ui.perfetto.dev).", callback=_writable_folder),
+    ] = None,
+    out: Figures = None,
     format: FormatName = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Where does the time go? Parts of a forward and a training step of a model on a trace.
+    """Where does the time go? Parts of a step by batch, and what width, threads, precision and neighbours change.
 
-    Example: hotrow profile --preset rm2 --scale 0.1 --trace meta-2021 --batch 64
+    Example: hotrow profile --preset criteo-kaggle --axis isa --axis threads --out profile
     """
-    from .experiments.measured.bottlenecks import profile_forward_and_training
-    from .experiments.measured.operator_grids import role_grid
+    from . import progress
+    from .experiments.measured import profile_command
+    from .experiments.measured.axes import parse_axes
+    from .experiments.measured.profile_study import Request
+    from .models.config import load_preset
+    from .profiling.runner import Plan
 
+    batches, modes = profile_command.whole_numbers(batch, "--batch"), [word.strip() for word in mode.split(",")]
+    question = profile_command.Question(
+        Request(batches, modes, parse_axes(axis or ()), threads, isa, precision, device, stacks, seed),
+        Plan(processes, seconds, deadline=deadline, traced=5, seed=seed, chrome_traces=chrome),
+        operators,
+        profile_command.side_by_side(colocate),
+        None if limit is None else 1e-3 * limit,
+    )
     if trace is None and preset is not None:
-        loaded, config = _uniform(preset, scale, batch, seed)
-        if not quiet:
-            print("note: no trace given, so ids are uniform over the preset's rows", file=sys.stderr)
+        loaded, config = None, load_preset(preset).scaled(scale)
     else:
         loaded = _load(trace or DEFAULT_TRACE, format)
         config = _model(preset, loaded, scale)
-    profiles = profile_forward_and_training(config, loaded, batch, seed, threads, chrome_traces=chrome)
+    with progress.bar("profile", "steps", profile_command.steps(question), quiet) as advance:
+        found = profile_command.answer(config, loaded, question, advance)
+    if out is not None:
+        profile_command.save(found, out)
     if as_json:
-        from msgspec import to_builtins
-
-        _print_json([to_builtins(p) for p in profiles])
+        _print_json(profile_command.plain(found))
         return
-    for made in profiles:
-        grid = role_grid(made)
-        print(grid.caption)
-        _print_grid(grid)
-        print()
+    _print_grids(profile_command.grids(found))
     if not quiet:
-        for note in dict.fromkeys(note for made in profiles for note in made.notes):
-            print(f"note: {note}", file=sys.stderr)
+        uniform = ("no trace given, so ids are uniform over the preset's rows",) if loaded is None else ()
+        _print_notes((*uniform, *profile_command.notes(found)))
+
+
+@app.command()
+def calibrate(
+    machine: Annotated[Path, typer.Argument(metavar="MACHINE.toml", help="Machine file to write.", callback=_writable)],
+    name: Annotated[str | None, typer.Option(help="Name of the machine; that of the file if left out.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes per setting; intervals need at least 3.")] = 3,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Most threads to measure with; all processors if left out.")
+    ] = None,
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Also try whether a neighbour can take cache away from a program.")
+    ] = False,
+    out: Figures = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What can this machine do? Caches, memory, SIMD width by shape, overheads; under three minutes when it is quiet.
+
+    Example: hotrow calibrate here.toml --out figures
+    """
+    from . import progress
+    from .experiments.measured.profile_figures import machine_figures
+    from .experiments.measured.working_set import grids
+    from .profiling import calibrate as calibration
+    from .profiling.machine_files import plain, save_machine
+
+    sizes, plan = calibration.Sizes(threads=threads), dataclasses.replace(calibration.PLAN, processes=processes)
+    with progress.bar("calibrate", "processes", calibration.steps(sizes, plan), quiet) as advance:
+        found = calibration.calibrate(name or machine.stem, sizes, plan, advance)
+    save_machine(found, machine)
+    if out is not None:
+        _save_figures(machine_figures(found), out)
+    if as_json:
+        _print_json(plain(found))
+        return
+    _print_grids(grids(found, self_test))
+    if not quiet:
+        _print_notes(found.calibration.warnings if found.calibration else ())
+        print(f"{machine}: written")
+
+
+@app.command()
+def sweep(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC.toml", help="The grid of settings (docs/sweep.md).")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of results; the same folder goes on.", callback=_writable_folder)
+    ] = Path("sweep"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed points again.")] = False,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a dask scheduler, or local-cluster; local processes if left out.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes for points that only compute; all processors if left out.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """A grid of settings: measured here, simulated, predicted. What is finished is kept; the same command goes on.
+
+    Example: hotrow sweep experiments/specs/small.toml --out sweep
+    """
+    from . import progress
+    from .experiments.sweep import command
+
+    asked = command.Asked(spec, out, retry_failed, scheduler, workers)
+    said = f"hotrow {__version__}: hotrow {shlex.join(sys.argv[1:])}"
+    if dry_run:
+        planned, expected = command.look(asked)
+        if as_json:
+            _print_json(
+                {"points": [task.point for task in planned.tasks], "left": len(planned.left), "seconds": expected}
+            )
+        else:
+            _print_grid(planned.grid())
+            print(
+                f"about {expected:,.0f} s, assumed from points of the same kind or from how many processes they start"
+            )
+        return
+    with progress.bar("sweep", "points", command.steps(asked), quiet) as advance:
+        done = command.go(asked, said, advance)
+    if as_json:
+        _print_json(done.plain())
+    elif not quiet:
+        for line in done.lines:
+            print(line)
 
 
 @app.command()
@@ -429,15 +547,6 @@ def _model(preset: str | None, trace: Trace, scale: float) -> ModelConfig:
     return for_trace(load_preset(preset or ("rm1" if bags else "criteo-kaggle")), trace).scaled(scale)
 
 
-def _uniform(preset: str, scale: float, batch: int, seed: int) -> tuple[Trace, ModelConfig]:
-    """The preset with tables of its own, and UNIFORM_BATCHES batches of ids drawn uniformly from their rows."""
-    from .models.config import load_preset
-    from .models.inputs import uniform_trace
-
-    config = load_preset(preset).scaled(scale)
-    return uniform_trace(config, UNIFORM_BATCHES * batch, seed), config
-
-
 def _source(trace: str) -> tuple[str, tuple[str, ...]]:
     """Where a trace comes from, and what was assumed to make it."""
     from .tracegen.profile import built_in
@@ -487,6 +596,18 @@ def _finite(value: Any) -> Any:
 def _print_grid(grid: Grid) -> None:
     for line in grid.lines():
         print(line)
+
+
+def _print_grids(grids: Iterable[Grid]) -> None:
+    for grid in grids:
+        print(f"{grid.caption} ({grid.how})")
+        _print_grid(grid)
+        print()
+
+
+def _print_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _version(value: bool) -> None:

@@ -48,7 +48,13 @@ def load_machine(name: str | Path) -> Machine:
 def save_machine(machine: Machine, path: str | Path) -> None:
     """Write `machine` as TOML, whole or not at all. Raises HotrowError where the folder cannot be written."""
     with replacing(path) as beside:
-        beside.write_bytes(tomli_w.dumps(_without_none(msgspec.to_builtins(machine))).encode())
+        beside.write_bytes(tomli_w.dumps(plain(machine)).encode())
+
+
+def plain(machine: Machine) -> Table:
+    """`machine` as plain values; what is unknown is left out."""
+    made: Table = _without_none(msgspec.to_builtins(machine))
+    return made
 
 
 def _path(name: str | Path, folder: Path) -> Path:

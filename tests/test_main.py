@@ -79,6 +79,11 @@ def test_a_bad_trace_is_one_line_and_exit_code_1(tmp_path: Path, name: str, what
         (("cache", "small.npz", "--policies", "LRUX"), "did you mean LRU"),
         (("cache", "small.npz", "--levels", "32"), "size/ways"),
         (("profile", "--trace", "small.npz", "--batch", "401"), "401"),
+        (("profile", "--trace", "small.npz", "--batch", "1,x"), "1,16,64"),
+        (("profile", "--trace", "small.npz", "--batch", "2", "--axis", "ISA"), "did you mean 'isa'"),
+        (("profile", "--trace", "small.npz", "--batch", "2", "--mode", "infer"), "inference"),
+        (("profile", "--trace", "small.npz", "--batch", "2", "--threads", "5000"), "5000 threads"),
+        (("profile", "--trace", "small.npz", "--batch", "2", "--isa", "avx1024"), "avx1024"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_1(trace: Path, arguments: tuple[str, ...], what: str) -> None:
@@ -96,7 +101,7 @@ def test_wrong_usage_is_exit_code_2_and_names_the_nearest_verb() -> None:
     assert "describe" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["describe", "cache", "convert", "profile", "report", "generate"])
+@pytest.mark.parametrize("verb", ["describe", "cache", "convert", "profile", "calibrate", "report", "generate"])
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     done = hotrow(verb, "--help")
     assert done.returncode == 0
@@ -109,7 +114,7 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
         ("describe", "small.npz"),
         ("cache", "small.npz"),
         ("convert", "small.npz", "again.parquet"),
-        ("profile", "--trace", "small.npz", "--batch", "8"),
+        ("profile", "--trace", "small.npz", "--batch", "8", "--processes", "1", "--seconds", "0.05", "--no-stacks"),
         ("report", "--trace", "small.npz", "--batch", "8", "--out", "page.html"),
         ("generate", "meta-2021", "drawn.parquet", "--samples", "100", "--tables", "2"),
     ],

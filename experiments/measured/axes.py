@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -16,22 +17,33 @@ Change = Callable[[Configuration, str], Configuration]
 replace = msgspec.structs.replace
 
 
-def varied(base: Configuration, axes: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], Configuration]:
+def varied(
+    base: Configuration, axes: Mapping[str, Sequence[str]], traces: Mapping[str, str] | None = None
+) -> dict[tuple[str, str], Configuration]:
     """`base` with one setting changed, by (axis, setting); an axis without settings takes all that this machine has.
 
-    base: runs workloads.dlrm. Raises HotrowError for an axis or setting that does not exist.
+    base: runs workloads.dlrm. traces: the file of every setting of the axis "trace" but "uniform". Raises HotrowError
+    for an axis or setting that does not exist.
     """
     made = {}
     for axis, settings in axes.items():
-        if axis not in CHANGES:
-            raise HotrowError(f"axis {axis!r}; known are {', '.join(CHANGES)}")
-        for setting in settings or everything(axis):
-            made[axis, setting] = replace(CHANGES[axis](base, setting), name=f"{axis} {setting}")
+        _must_exist(axis)
+        for setting in dict.fromkeys(settings or everything(axis)):
+            told = (traces or {}).get(setting, setting) if axis == "trace" else setting
+            made[axis, setting] = replace(CHANGES[axis](base, told), name=f"{axis} {setting}")
     return made
 
 
+def _must_exist(axis: str) -> None:
+    if axis not in CHANGES:
+        near = get_close_matches(axis.lower(), CHANGES, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise HotrowError(f"axis {axis!r}; {hint}known are {', '.join(CHANGES)}")
+
+
 def everything(axis: str) -> tuple[str, ...]:
-    """All settings of an axis on this machine; HotrowError for an axis that needs to be told."""
+    """All settings of an axis on this machine; HotrowError for an axis that does not exist or needs to be told."""
+    _must_exist(axis)
     known = {
         "isa": widths(host_facts().simd),
         "threads": tuple(str(2**k) for k in range(12) if 2**k <= len(allowed_cpus())),

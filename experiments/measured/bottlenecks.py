@@ -91,9 +91,9 @@ def rates(profile: OperatorProfile, config: ModelConfig, bags: BagStatistics) ->
     )
 
 
-def prepared(batches: Batches, sharers: int = 1) -> list[Batch]:
-    """As many batches as the limits above allow, at least one; `sharers` sets of batches share the bytes."""
+def prepared(batches: Batches, sharers: int = 1, most: int = PREPARED_BATCHES) -> list[Batch]:
+    """As many batches as `most` and PREPARED_BYTES allow, at least one; `sharers` sets of batches share the bytes."""
     first = batches[0]
     tensors = (first.dense, first.label, *first.indices, *first.offsets)
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-    return list(islice(batches, max(1, min(PREPARED_BATCHES, PREPARED_BYTES // (size * sharers)))))
+    return list(islice(batches, max(1, min(most, PREPARED_BYTES // (size * sharers)))))

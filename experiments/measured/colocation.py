@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,8 +24,9 @@ from ...profiling.colocation import (
 )
 from ...profiling.configuration import Configuration, allowed_cpus
 from ...progress import Advance, ignore
+from ...tracegen.trace import Trace
 from ..grid import Grid
-from .profile_study import WORKLOAD
+from .profile_study import Request, configuration
 
 HOPE = 1.2  # of the closed loop's throughput: the search looks no further
 
@@ -42,9 +45,11 @@ class CoLocation:
 
 def colocate(
     config: ModelConfig,
+    trace: Trace | None = None,
     batch: int = 64,
     models: Sequence[int] = (),
     threads: int = 1,
+    precision: str = "fp32",
     limit: float | None = None,
     seconds: float = 1.5,
     repeats: int = 3,
@@ -52,27 +57,40 @@ def colocate(
     seed: int = 0,
     advance: Advance = ignore,
 ) -> CoLocation:
-    """Put several copies of `config` (forward, ids uniform) on this machine at once.
+    """Put several copies of `config` (inference on `trace`, or on uniform ids) on this machine at once.
 
     models: numbers to try, 1 to one per processor if left out. limit: seconds that the 99th percentile may take in the
     open loop; five times the lone model's median if left out. repeats: runs of every closed loop, in turn.
     search_steps: rates that the search tries.
     """
-    numbers = tuple(models) or tuple(range(1, len(allowed_cpus()) + 1))
-    arguments = {"config": msgspec.to_builtins(config), "batches": [batch], "modes": ["forward"], "seed": seed}
-    base = Configuration(config.name, WORKLOAD, arguments, threads=threads)
-    closed = []
-    for number in numbers:
-        for pinned in (True, False):
-            closed.append(_closed(base, number, pinned, seconds, repeats, seed))
-            advance(repeats)
-    bound = limit or 5 * closed[0].percentile(50)
-    bounded = []
-    for number, alone in zip(numbers, closed[::2], strict=True):
-        at_rate = partial(together, base, number, True, seconds, seed=seed)
-        bounded.append((number, bounded_throughput(at_rate, bound, HOPE * alone.throughput, search_steps)))
-        advance(1)
-    return CoLocation(config.name, batch, tuple(closed), tuple(bounded), _trap(base, max(numbers), seconds, seed))
+    numbers = tuple(models) or numbers_to_try()
+    request = Request((batch,), ("inference",), threads=threads, precision=precision, seed=seed)
+    with tempfile.TemporaryDirectory(prefix="hotrow-") as folder:
+        base = msgspec.structs.replace(configuration(config, trace, request, Path(folder)), name=config.name)
+        closed = []
+        for number in numbers:
+            for pinned in (True, False):
+                closed.append(_closed(base, number, pinned, seconds, repeats, seed))
+                advance(1)
+        bound = limit or 5 * closed[0].percentile(50)
+        bounded = []
+        for number, alone in zip(numbers, closed[::2], strict=True):
+            at_rate = partial(together, base, number, True, seconds, seed=seed)
+            bounded.append((number, bounded_throughput(at_rate, bound, HOPE * alone.throughput, search_steps)))
+            advance(1)
+        trap = _trap(base, max(numbers), seconds, seed)
+    advance(1)
+    return CoLocation(config.name, batch, tuple(closed), tuple(bounded), trap)
+
+
+def numbers_to_try() -> tuple[int, ...]:
+    """One model to one for every processor."""
+    return tuple(range(1, len(allowed_cpus()) + 1))
+
+
+def steps(models: Sequence[int] = ()) -> int:
+    """How often colocate advances."""
+    return 3 * len(tuple(models) or numbers_to_try()) + 1
 
 
 def _closed(base: Configuration, number: int, pinned: bool, seconds: float, repeats: int, seed: int) -> Together:

@@ -98,7 +98,7 @@ def grid(points: Sequence[WidthPoint]) -> Grid:
 def _row(point: WidthPoint) -> tuple[str, ...]:
     total, ratio = point.total, point.speedup
     if total is None or ratio is None or point.library is None:
-        return (point.operator, point.width, f"failed: {point.failure}", "–", "–", "–")
+        return (point.operator, point.width, "failed", "–", "–", f"{point.failure}")
     return (
         point.operator,
         point.width,

@@ -13,6 +13,7 @@ WORDS = {
     "embedding": "embedding lookups",
     "interaction": "interaction",
     "data": "preparing the batch",
+    "release": "freeing the recorded graph",
 }
 
 RATE_HEADS = ("MFLOP", "MB", "FLOP/byte", "GFLOP/s", "GB/s", "distinct rows / lookups")

@@ -68,14 +68,15 @@ def work_grid(profile: ModelProfile) -> Grid:
 def axis_grid(axis: str, points: Sequence[AxisPoint]) -> Grid:
     """One row per setting and step of an axis: time, speedup, output, what the libraries used."""
     rows = tuple(_axis_row(point) for point in points if point.axis == axis)
-    heads = (axis, "step", "ms (95 % interval)", "speedup (95 % interval)", "output", "ATen; FBGEMM; oneDNN; MKL")
+    libraries = "ATen; FBGEMM; oneDNN; MKL, or why it failed"
+    heads = (axis, "step", "ms (95 % interval)", "speedup (95 % interval)", "output", libraries)
     caption = f"Along {axis}: speedup over the run as it is, processes of one round paired"
     return Grid(caption, heads, rows, "measured")
 
 
 def _axis_row(point: AxisPoint) -> tuple[str, ...]:
     if point.total is None or point.speedup is None:
-        return (point.setting, point.step, f"failed: {point.failure}", "–", "–", "–")
+        return (point.setting, point.step, "failed", "–", "–", f"{point.failure}")
     ratio = point.speedup
     if point.check is None:
         output = "–"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,7 @@ from ... import HotrowError
 from ...models.config import ModelConfig
 from ...models.cost import bag_statistics, uniform_bags
 from ...profiling.configuration import Configuration
-from ...profiling.isa import Verified
+from ...profiling.isa import NATIVE, Verified
 from ...profiling.measurement import Measurement, OperatorProfile
 from ...profiling.py_spy import StackProfile, sample
 from ...profiling.runner import Outcome, Plan, Runs, run
@@ -32,16 +32,43 @@ from ...profiling.summary import (
 )
 from ...profiling.torch_profiler import CONTENDED
 from ...progress import Advance, ignore
-from ...tracegen import files
 from ...tracegen.trace import Trace
-from .axes import varied
+from .axes import everything, varied
 from .bottlenecks import RoleRate, rates
+from .traces import trace_files, written
 
 BATCHES = (1, 16, 64, 1024)
-KEPT_BATCHES = 64  # of the largest size, of a trace given to the processes
+MODES = ("inference", "training")
 BASE = "as it is"
 WORKLOAD = f"{__package__}.workloads:dlrm"
+ALL_MODES = ("inference", "forward", "training")
 ROUNDED = 2e-2  # of bf16's 8 bits, over a model's layers
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to profile: batches, kinds of step, axes as axes.parse_axes gives them, and the run as it is.
+
+    modes: of workloads.MODES. stacks: whether py-spy looks, at the first mode and the largest batch. Raises HotrowError
+    for a batch below 1, a mode that does not exist, or a list without entries.
+    """
+
+    batches: Sequence[int] = BATCHES
+    modes: Sequence[str] = MODES
+    axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    threads: int = 1
+    isa: str = NATIVE
+    precision: str = "fp32"
+    device: str = "cpu"
+    stacks: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.batches or min(self.batches) < 1 or len(set(self.batches)) < len(self.batches):
+            raise HotrowError(f"batches {list(self.batches)}; give different whole numbers from 1")
+        unknown = [mode for mode in self.modes if mode not in ALL_MODES]
+        if unknown or not self.modes:
+            raise HotrowError(f"mode {unknown[0] if unknown else ''!r}; known are {', '.join(ALL_MODES)}")
 
 
 @dataclass(frozen=True)
@@ -88,48 +115,49 @@ class ModelProfile:
 def profile_model(
     config: ModelConfig,
     trace: Trace | None = None,
-    batches: Sequence[int] = BATCHES,
-    modes: Sequence[str] = ("forward", "training"),
-    axes: Mapping[str, Sequence[str]] | None = None,
-    threads: int = 1,
-    precision: str = "fp32",
+    request: Request | None = None,
     plan: Plan | None = None,
-    stacks: bool = True,
-    seed: int = 0,
     advance: Advance = ignore,
 ) -> ModelProfile:
-    """Profile `config` on `trace` (ids uniform where None) at every batch, and its forward pass along every axis.
+    """Profile `config` on `trace` (ids uniform where None) at every batch, and inference along every axis.
 
-    axes: as axes.parse_axes gives them. `advance` is called after every process; processes() says how many there are.
-    Raises HotrowError for an unknown axis or where the run as it is fails; other failures are kept beside the rest.
+    `advance` is called after every process; processes() says how many there are. Raises HotrowError for an unknown
+    axis or where the run as it is fails; other failures are kept beside the rest.
     """
-    plan = plan or Plan(seconds=0.3, traced=5, seed=seed)
+    request = request or Request()
+    plan = plan or Plan(seconds=0.3, traced=5, seed=request.seed)
     with tempfile.TemporaryDirectory(prefix="hotrow-") as folder:
-        arguments = {
-            "config": msgspec.to_builtins(config),
-            "batches": list(batches),
-            "modes": list(modes),
-            "trace": None if trace is None else _written(trace, max(batches), Path(folder)),
-            "precision": precision,
-            "seed": seed,
-        }
-        base = Configuration(BASE, WORKLOAD, arguments, threads=threads)
-        settings = varied(_forward_only(base), axes or {})
+        base = configuration(config, trace, request, Path(folder))
+        traces = trace_files(request.axes.get("trace", ()), trace, config, request.batches, Path(folder))
+        settings = varied(_inference_only(base), request.axes, traces)
         runs = run([base], plan, advance=advance)
         _must_stand(runs.outcome(BASE), config.name)
-        steps = _steps(runs.outcome(BASE), batches, modes, config, trace)
-        along = run([_forward_only(base), *settings.values()], bare(plan), advance=advance) if settings else None
-        seen, notes = _stacks(base, f"{modes[0]} {max(batches)}") if stacks else (None, ())
+        steps = _steps(runs.outcome(BASE), request, config, trace)
+        along = run([_inference_only(base), *settings.values()], bare(plan), advance=advance) if settings else None
+        seen, notes = _stacks(base, f"{request.modes[0]} {max(request.batches)}") if request.stacks else (None, ())
     points = () if along is None else _points(along, settings)
-    traces = (note for step in steps for note in step.operators.notes if not note.startswith(CONTENDED))
-    notes += tuple(dict.fromkeys(traces))  # which steps were contended, their totals say
+    others = (note for step in steps for note in step.operators.notes if not note.startswith(CONTENDED))
+    notes += tuple(dict.fromkeys(others))  # which steps were contended, their totals say
     return ModelProfile(config.name, steps, points, seen, notes)
 
 
-def processes(axes: Mapping[str, Sequence[str]], plan: Plan) -> int:
+def configuration(config: ModelConfig, trace: Trace | None, request: Request, folder: Path) -> Configuration:
+    """The run as it is; what it needs of `trace` is written into `folder`."""
+    arguments = {
+        "config": msgspec.to_builtins(config),
+        "batches": list(request.batches),
+        "modes": list(request.modes),
+        "trace": None if trace is None else written(trace, config, request.batches, folder / "trace.npz"),
+        "precision": request.precision,
+        "device": request.device,
+        "seed": request.seed,
+    }
+    return Configuration(BASE, WORKLOAD, arguments, isa=request.isa, threads=request.threads)
+
+
+def processes(request: Request, plan: Plan) -> int:
     """How many processes profile_model starts, stacks left out."""
-    empty = Configuration(BASE, WORKLOAD, {"config": {"tables": [], "bottom": [1], "name": ""}})
-    settings = len(varied(empty, axes))
+    settings = sum(len(chosen or everything(axis)) for axis, chosen in request.axes.items())
     return plan.processes * (1 + (settings + 1 if settings else 0))
 
 
@@ -145,26 +173,15 @@ def _must_stand(outcome: Outcome, name: str) -> None:
         raise HotrowError(f"{name}: {outcome.failure.reason}{stack}")
 
 
-def _written(trace: Trace, batch: int, folder: Path) -> str:
-    """The part of a trace that batches of up to `batch` samples need, in a file."""
-    if trace.samples < batch:
-        raise HotrowError(f"a batch of {batch} samples; the trace has {trace.samples}, so choose 1 to {trace.samples}")
-    path = folder / "trace.npz"
-    files.write(trace.samples_between(0, min(trace.samples, KEPT_BATCHES * batch)), path)
-    return str(path)
+def _inference_only(configuration: Configuration) -> Configuration:
+    return msgspec.structs.replace(configuration, arguments=configuration.arguments | {"modes": ["inference"]})
 
 
-def _forward_only(configuration: Configuration) -> Configuration:
-    return msgspec.structs.replace(configuration, arguments=configuration.arguments | {"modes": ["forward"]})
-
-
-def _steps(
-    outcome: Outcome, batches: Sequence[int], modes: Sequence[str], config: ModelConfig, trace: Trace | None
-) -> tuple[StepProfile, ...]:
+def _steps(outcome: Outcome, request: Request, config: ModelConfig, trace: Trace | None) -> tuple[StepProfile, ...]:
     made = []
-    bags = {b: uniform_bags(config, b) if trace is None else bag_statistics(trace, b) for b in batches}
-    for mode in modes:
-        for batch in batches:
+    bags = {b: uniform_bags(config, b) if trace is None else bag_statistics(trace, b) for b in request.batches}
+    for mode in request.modes:
+        for batch in request.batches:
             step = f"{mode} {batch}"
             total = measurement(outcome, step)
             parts = operators(outcome, step, total)

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, repeat
 from typing import Any, Literal
 
 import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ... import HotrowError
 from ...models.config import ModelConfig
 from ...models.dlrm import DLRM
 from ...models.inputs import Batch, Batches, uniform_trace
-from ...models.workload import forward_step, training_step
+from ...models.roles import role
+from ...models.workload import Step, forward_step, training_step
 from ...profiling.configuration import Workload
 from ...profiling.measurement import Fact
 from ...tracegen import files
 from .bottlenecks import prepared
+from .traces import batches_for, samples_for
 
-Mode = Literal["forward", "training"]
+Mode = Literal["inference", "forward", "training"]
 Precision = Literal["fp32", "bf16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -30,21 +33,28 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 def dlrm(
     config: dict[str, Any],
     batches: Sequence[int],
-    modes: Sequence[Mode] = ("forward", "training"),
+    modes: Sequence[Mode] = ("inference", "training"),
     trace: str | None = None,
     precision: Precision = "fp32",
     device: str = "cpu",
     seed: int = 0,
 ) -> Workload:
-    """Steps "forward B" and "training B" of a model for every batch B; its output is the first batch's probabilities.
+    """Steps "`mode` B" of a model for every batch B; its output is the first batch's probabilities.
 
-    trace: a file; ids uniform over the tables where it is left out. Both kinds of step share the weights.
+    inference: the model as it serves. forward: the same with gradients recorded, as the first half of training.
+    trace: a file; ids uniform over the tables where it is left out. All kinds of step share the weights; each begins
+    at other batches, so that none finds in cache what another has read.
     """
     model_config = msgspec.convert(config, ModelConfig)
     if precision not in DTYPES:
         raise HotrowError(f"precision {precision!r}; known are {', '.join(DTYPES)}")
-    lookups = uniform_trace(model_config, 4 * max(batches), seed) if trace is None else files.read(trace)
-    sets = {size: prepared(Batches(model_config, lookups, size, seed), len(batches)) for size in batches}
+    lookups = (
+        uniform_trace(model_config, samples_for(model_config, batches), seed) if trace is None else files.read(trace)
+    )
+    sets = {
+        size: prepared(Batches(model_config, lookups, size, seed), len(batches), batches_for(model_config, size))
+        for size in batches
+    }
     model = DLRM(model_config, seed, DTYPES[precision])
     if device == "cuda":
         from ...profiling.gpu import require_cuda
@@ -52,11 +62,11 @@ def dlrm(
         require_cuda()
         model.to(device)
     steps = {}
-    for mode in modes:
-        own = model if mode == "forward" else sharing_weights(model)
-        make = forward_step if mode == "forward" else training_step
+    for k, mode in enumerate(modes):
+        own = model if mode == "inference" else sharing_weights(model)
         for size, chosen in sets.items():
-            steps[f"{mode} {size}"] = make(own, _on(device, chosen))
+            start = k * len(chosen) // len(modes)
+            steps[f"{mode} {size}"] = MODES[mode](own, _on(device, [*chosen[start:], *chosen[:start]]))
     first = next(iter(_on(device, sets[batches[0]][:1])))
     facts: dict[str, Fact] = {
         "model": model_config.name,
@@ -65,9 +75,33 @@ def dlrm(
         "seed": seed,
         "index_distribution": "uniform" if trace is None else "trace",
         "parameter_bytes": model_config.parameters * DTYPES[precision].itemsize,
-        "largest_batches": min(len(chosen) for chosen in sets.values()),
+        "batches_prepared": ", ".join(f"{len(chosen)} of {size}" for size, chosen in sets.items()),
     }
     return Workload(steps, partial(_output, model, first), facts, device)
+
+
+def recorded_step(model: DLRM, batches: Iterable[Batch]) -> Step:
+    """The forward pass as training makes it, every operation recorded for its gradient, and no more."""
+    model.requires_grad_(True)
+    stream = chain.from_iterable(repeat(batches))
+
+    def step() -> Tensor:
+        with role("data"):
+            batch = next(stream)
+        probability: Tensor = model(batch.dense, batch.indices, batch.offsets)
+        with role("release"):
+            alone = probability.detach()
+            del probability
+        return alone
+
+    return step
+
+
+MODES: dict[str, Callable[[DLRM, Iterable[Batch]], Step]] = {
+    "inference": forward_step,
+    "forward": recorded_step,
+    "training": training_step,
+}
 
 
 def sharing_weights(model: DLRM) -> DLRM:

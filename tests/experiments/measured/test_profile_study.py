@@ -14,9 +14,17 @@ from hotrow.experiments.measured.axes import everything, parse_axes, varied
 from hotrow.experiments.measured.profile_figures import figures, flame_graph
 from hotrow.experiments.measured.profile_files import save
 from hotrow.experiments.measured.profile_grids import grids, library_words, short, stack_grid
-from hotrow.experiments.measured.profile_study import ModelProfile, processes, profile_model
+from hotrow.experiments.measured.profile_study import ModelProfile, Request, processes, profile_model
+from hotrow.experiments.measured.traces import (
+    CYCLE_BYTES,
+    FEWEST_BATCHES,
+    MOST_BATCHES,
+    batches_for,
+    samples_for,
+    trace_files,
+)
 from hotrow.experiments.measured.workloads import dlrm, sharing_weights
-from hotrow.models.config import ModelConfig, TableConfig
+from hotrow.models.config import ModelConfig, TableConfig, load_preset
 from hotrow.models.dlrm import DLRM
 from hotrow.models.inputs import uniform_trace
 from hotrow.profiling.configuration import Configuration
@@ -28,18 +36,22 @@ from hotrow.profiling.runner import Plan
 COST = Measurement("py-spy overhead", 1.2, 1.1, 1.3, "ratio", "measured", 9)
 STACKS = StackProfile("forward 8", {("a", "b"): 3, ("a",): 1}, 100, True, COST, 0.5, 0.25, (Symbol(0.9, "f", "l"),), ())
 CONFIG = ModelConfig("tiny", 4, (8, 4), (8, 1), "dot", (TableConfig("a", 50, 4), TableConfig("b", 20, 4, 3.0)))
+FIGURES = ("inference", "forward", "training", "axis-precision", "axis-trace")
 QUICK = Plan(processes=1, seconds=0.01, patience=0.0, least=3, traced=2)
 BASE = Configuration("base", "m:f", {"config": msgspec.to_builtins(CONFIG)})
 
 
 @pytest.fixture(scope="module")
 def profile() -> ModelProfile:
-    axes = {"precision": ("bf16",), "threads": ("5000",)}
-    return profile_model(CONFIG, uniform_trace(CONFIG, 64), (2, 8), axes=axes, plan=QUICK, stacks=False)
+    axes = {"precision": ("bf16",), "threads": ("5000",), "trace": ("uniform", "synthetic")}
+    request = Request((2, 8), ("inference", "forward", "training"), axes, stacks=False)
+    return profile_model(CONFIG, uniform_trace(CONFIG, 64), request, QUICK)
 
 
 def test_every_step_has_its_parts(profile: ModelProfile) -> None:
-    assert [(s.mode, s.batch) for s in profile.steps] == [(m, b) for m in ("forward", "training") for b in (2, 8)]
+    modes = ("inference", "forward", "training")
+    assert [(s.mode, s.batch) for s in profile.steps] == [(m, b) for m in modes for b in (2, 8)]
+    assert "release" in {part.role for part in profile.steps[2].operators.roles}
     for step in profile.steps:
         assert step.operators.total == step.total
         assert sum(part.share.value for part in step.operators.roles) == pytest.approx(1)
@@ -51,27 +63,30 @@ def test_every_step_has_its_parts(profile: ModelProfile) -> None:
 
 def test_axes_have_speedups_or_reasons(profile: ModelProfile) -> None:
     points = {(p.axis, p.setting, p.step): p for p in profile.axes}
-    low = points["precision", "bf16", "forward 8"]
+    low = points["precision", "bf16", "inference 8"]
     assert low.total is not None
     assert low.speedup is not None
     assert low.check is not None
     assert low.check.agrees
     assert low.check.difference > 0
-    crowd = points["threads", "5000", "forward 2"]
+    crowd = points["threads", "5000", "inference 2"]
     assert crowd.total is None
     assert "5000 threads" in str(crowd.failure)
+    assert {points["trace", name, "inference 8"].failure for name in ("uniform", "synthetic")} == {None}
+    assert points["trace", "synthetic", "inference 8"].check is None  # another trace gives another output
 
 
 def test_grids_show_everything(profile: ModelProfile) -> None:
     made = grids(profile)
     text = "\n".join(line for grid in made for line in (grid.caption, *grid.lines()))
     for words in (
-        "forward 2",
+        "inference 2",
         "embedding lookups",
         "Work of every part",
         "Along precision",
         "agrees",
-        "failed: 5000 threads",
+        "failed",
+        "5000 threads; this process",
     ):
         assert words in text
     assert [row[:2] for row in stack_grid(STACKS).rows] == [("b", "75.0%"), ("a", "25.0%"), ("f (l)", "90.0%")]
@@ -82,32 +97,54 @@ def test_files_hold_everything(profile: ModelProfile, tmp_path: Path) -> None:
     made = save(dataclasses.replace(profile, stacks=STACKS), tmp_path)
     assert {path.name for path in made} == {
         "profile.json",
-        "forward.svg",
-        "training.svg",
-        "axis-precision.svg",
         "flame.svg",
         "speedscope.json",
+        *(f"{name}{suffix}" for name in FIGURES for suffix in (".svg", ".png")),
     }
     numbers = json.loads((tmp_path / "profile.json").read_text())
     assert numbers["stacks"]["stacks"] == {"a;b": 3, "a": 1}
-    assert len(numbers["steps"]) == 4
+    assert len(numbers["steps"]) == 6
 
 
 def test_figures_of_a_profile(profile: ModelProfile) -> None:
     made = figures(profile)
-    assert set(made) == {"forward", "training", "axis-precision"}
+    assert set(made) == set(FIGURES)
     assert [bar.get_text() for bar in made["axis-precision"].axes[0].get_yticklabels()] == [
-        "bf16, forward 2",
-        "bf16, forward 8",
+        "bf16, inference 2",
+        "bf16, inference 8",
     ]
     assert flame_graph(profile) is None
 
 
-def test_what_is_refused() -> None:
-    with pytest.raises(HotrowError, match="axis 'colour'; known are isa"):
-        profile_model(CONFIG, axes={"colour": ()}, plan=QUICK)
-    with pytest.raises(HotrowError, match="choose 1 to 4"):
-        profile_model(CONFIG, uniform_trace(CONFIG, 4), (8,), plan=QUICK)
+def three_tables(folder: Path) -> Path:
+    np.savez(folder / "three.npz", f0=np.arange(3), f1=np.arange(3), f2=np.arange(3))
+    return folder / "three.npz"
+
+
+def test_enough_batches_that_rows_do_not_stay_in_cache() -> None:
+    big = load_preset("criteo-kaggle")
+    assert batches_for(big, 1) == MOST_BATCHES
+    assert 64 * 1024 * batches_for(big, 1024) * 26 >= CYCLE_BYTES
+    assert batches_for(load_preset("rm2"), 1024) == FEWEST_BATCHES
+    assert samples_for(big, (1, 1024)) == 1024 * batches_for(big, 1024)
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HotrowError, match="axis 'colour'; "):
+        profile_model(CONFIG, request=Request(axes={"colour": ()}), plan=QUICK)
+    with pytest.raises(HotrowError, match="did you mean 'threads'"):
+        varied(BASE, {"thread": ("1",)})
+    with pytest.raises(HotrowError, match="choose --batch 1 to 4"):
+        profile_model(CONFIG, uniform_trace(CONFIG, 4), Request((8,)), QUICK)
+    with pytest.raises(HotrowError, match="mode 'backward'; known are inference"):
+        Request(modes=("backward",))
+    for batches in ((), (0,), (4, 4)):
+        with pytest.raises(HotrowError, match="different whole numbers"):
+            Request(batches)
+    with pytest.raises(HotrowError, match="give one with --trace"):
+        trace_files(["synthetic"], None, CONFIG, (2,), tmp_path)
+    with pytest.raises(HotrowError, match="tables, model 'tiny' 2"):
+        trace_files([str(three_tables(tmp_path))], None, CONFIG, (2,), tmp_path)
     with pytest.raises(HotrowError, match="precision 'fp7'"):
         dlrm(msgspec.to_builtins(CONFIG), [2], precision="fp7")  # type: ignore[arg-type]
     if not torch.cuda.is_available():
@@ -141,8 +178,9 @@ def test_axes_from_words_to_configurations() -> None:
     assert {table.pooling for table in pooled.tables} == {5}
     assert len({c.name for c in made.values()}) == len(made)
     assert {isa for axis, isa in made if axis == "isa"} == set(everything("isa"))
-    assert processes(axes, QUICK) == 2 + len(made)
-    assert varied(BASE, {"trace": ("uniform", "x.npz")})["trace", "x.npz"].arguments["trace"] == "x.npz"
+    assert processes(Request(axes=axes), QUICK) == 2 + len(made)
+    traces = varied(BASE, {"trace": ("uniform", "meta")}, {"meta": "x.npz"})
+    assert [c.arguments["trace"] for c in traces.values()] == [None, "x.npz"]
     for words, message in (
         ("dim", "needs its settings"),
         ("threads=two", "whole number"),

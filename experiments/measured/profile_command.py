@@ -1,0 +1,128 @@
+"""Everything that `hotrow profile` answers, put together: a model's steps and axes, its operators, its neighbours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ... import HotrowError
+from ...atomic import replacing
+from ...models.config import ModelConfig
+from ...profiling.host import host_facts
+from ...profiling.isa import NATIVE, widths
+from ...profiling.runner import Plan
+from ...progress import Advance, ignore
+from ...tracegen.trace import Trace
+from ..grid import Grid
+from . import colocation, isa_sweep, profile_files, profile_grids
+from .colocation import CoLocation, colocate
+from .isa_sweep import WidthPoint
+from .profile_figures import colocation_figure
+from .profile_study import ModelProfile, Request, processes, profile_model
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask of one model.
+
+    request and plan: its steps and axes. operators: whether its libraries' operators are swept over SIMD width.
+    colocate: numbers of models side by side, None to leave that out, () for one to as many as processors.
+    limit: seconds that the 99th percentile may take there, None for five times a lone model's median.
+    """
+
+    request: Request = field(default_factory=Request)
+    plan: Plan = field(default_factory=lambda: Plan(seconds=0.3, traced=5))
+    operators: bool = False
+    colocate: Sequence[int] | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A model's profile, its operators by SIMD width (empty where not asked), and models side by side."""
+
+    profile: ModelProfile
+    widths: tuple[WidthPoint, ...] = ()
+    together: CoLocation | None = None
+
+
+def steps(question: Question) -> int:
+    """How often `answer` advances."""
+    swept = len((NATIVE, *widths(host_facts().simd))) * len(isa_sweep.PROBES) * question.plan.processes
+    beside = 0 if question.colocate is None else colocation.steps(question.colocate)
+    return processes(question.request, question.plan) + question.operators * swept + beside
+
+
+def answer(config: ModelConfig, trace: Trace | None, question: Question, advance: Advance = ignore) -> Answer:
+    """Measure `config` on `trace`, or on uniform ids; HotrowError where the run as it is fails."""
+    request = question.request
+    profile = profile_model(config, trace, request, question.plan, advance)
+    swept = isa_sweep.isa_sweep(advance=advance) if question.operators else ()
+    beside = None
+    if question.colocate is not None:
+        batch = sorted(request.batches)[len(request.batches) // 2]
+        beside = colocate(
+            config,
+            trace,
+            batch,
+            question.colocate,
+            request.threads,
+            request.precision,
+            question.limit,
+            seed=request.seed,
+            advance=advance,
+        )
+    return Answer(profile, swept, beside)
+
+
+def grids(found: Answer) -> tuple[Grid, ...]:
+    """Everything as tables."""
+    swept = (isa_sweep.grid(found.widths),) if found.widths else ()
+    beside = () if found.together is None else colocation.grids(found.together)
+    return (*profile_grids.grids(found.profile), *swept, *beside)
+
+
+def notes(found: Answer) -> tuple[str, ...]:
+    """What to know beside the tables."""
+    trap = found.together.trap if found.together is not None else None
+    return (*found.profile.notes, *([trap] if trap else ()))
+
+
+def plain(found: Answer) -> dict[str, Any]:
+    """Everything as plain values, for JSON."""
+    made = {"profile": profile_files.plain(found.profile)}
+    if found.widths:
+        made["operators"] = msgspec.to_builtins(found.widths)
+    if found.together is not None:
+        made["together"] = colocation.plain(found.together)
+    return made
+
+
+def save(found: Answer, folder: Path) -> tuple[Path, ...]:
+    """Write every figure (SVG and PNG), table and number below `folder`; returns the files."""
+    files = list(profile_files.save(found.profile, folder))
+    if found.together is not None:
+        files += profile_files.save_figure(colocation_figure(found.together), folder / "colocation")
+    with replacing(folder / "profile.json") as beside:
+        beside.write_text(json.dumps(plain(found), indent=1, allow_nan=False), encoding="utf-8")
+    return tuple(files)
+
+
+def whole_numbers(text: str, what: str) -> tuple[int, ...]:
+    """ "1,16,64" as numbers from 1; HotrowError names `what` where it is something else."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise HotrowError(f"{what} {text!r}; write whole numbers from 1 with commas between, as in 1,16,64")
+    return tuple(map(int, parts))
+
+
+def side_by_side(text: str | None) -> tuple[int, ...] | None:
+    """Numbers of models from "1,2", () for "all", None for None."""
+    if text is None:
+        return None
+    return () if text == "all" else whole_numbers(text, "--colocate")
