@@ -35,7 +35,7 @@ def embedding_bag(
     rng = np.random.default_rng(seed)
     weight = torch.rand(rows, dim).to(_DTYPES[precision])
     offsets = torch.arange(0, bags * pooling + 1, pooling, dtype=torch.int32)
-    sets = [torch.from_numpy(_rows(rows, bags * pooling, exponent, rng)) for _ in range(ROTATION)]
+    sets = [torch.from_numpy(draw_rows(rows, bags * pooling, exponent, rng)) for _ in range(ROTATION)]
     turn = 0
 
     def step() -> Tensor:
@@ -108,7 +108,7 @@ def _packed(x: Tensor, weight: Tensor) -> Callable[[], Tensor]:
     return step
 
 
-def _rows(rows: int, count: int, exponent: float, rng: np.random.Generator) -> NDArray[np.int32]:
+def draw_rows(rows: int, count: int, exponent: float, rng: np.random.Generator) -> NDArray[np.int32]:
     """int32 [count]: uniform, or ranks of Zipf's law (continuous inversion) scattered over the table."""
     if exponent == 0:
         return rng.integers(0, rows, count, dtype=np.int32)
