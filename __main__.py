@@ -323,6 +323,9 @@ def profile(
     limit: Annotated[
         float | None, typer.Option(help="Side by side, ms that p99 may take; five times a lone median if left out.")
     ] = None,
+    machine: Annotated[
+        Path | None, typer.Option(help="File of hotrow calibrate: draws rooflines under its ceilings.")
+    ] = None,
     stacks: Annotated[bool, typer.Option(help="Look with py-spy for a flame graph.")] = True,
     processes: Annotated[int, typer.Option(min=1, help="Processes per setting; intervals need at least 3.")] = 3,
     seconds: Annotated[float, typer.Option(min=0.01, help="Per step and process.")] = 0.3,
@@ -346,6 +349,7 @@ def profile(
     from .experiments.measured.axes import parse_axes
     from .experiments.measured.profile_study import Request
     from .models.config import load_preset
+    from .profiling.machine_files import load_machine
     from .profiling.runner import Plan
 
     batches, modes = profile_command.whole_numbers(batch, "--batch"), [word.strip() for word in mode.split(",")]
@@ -355,6 +359,7 @@ def profile(
         operators,
         profile_command.side_by_side(colocate),
         None if limit is None else 1e-3 * limit,
+        None if machine is None else load_machine(machine),
     )
     if trace is None and preset is not None:
         loaded, config = None, load_preset(preset).scaled(scale)

@@ -223,6 +223,16 @@ def stacked_shares(
         return figure
 
 
+def over_axis(series: Sequence[Series], x_label: str, y_label: str, title: str) -> Figure:
+    """Lines over a logarithmic axis, both axes as labelled; y from 0."""
+    with _look(title):
+        figure, axes = _axes()
+        _lines(axes, series)
+        _log_x(axes)
+        axes.set(ylim=(0, None), xlabel=x_label, ylabel=y_label, title=title)
+        return figure
+
+
 def to_svg(figure: Figure, label: str) -> str:
     """The figure as an SVG element to put into a page; `label` is what a screen reader says."""
     buffer = io.StringIO()

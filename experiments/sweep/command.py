@@ -1,0 +1,106 @@
+"""What `hotrow sweep` does: plan, run, and keep page, CSV and JSON beside the store up to date."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...atomic import replacing
+from ...progress import Advance, ignore
+from .. import report as pages
+from . import page
+from .executor import maker, processors
+from .spec import read_spec
+from .store import Store, Stored, opened, reading
+from .sweep import Planned, plan, results, store_path, sweep
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A spec, the folder of its results, and how to work them out."""
+
+    spec: Path
+    out: Path
+    retry_failed: bool = False
+    scheduler: str | None = None
+    workers: int | None = None
+
+    @property
+    def width(self) -> int:
+        """Workers for what only computes."""
+        return self.workers or processors()
+
+
+@dataclass(frozen=True)
+class Done:
+    """A sweep's finished points and the page that tells them."""
+
+    out: Path
+    answer: tuple[str, ...]
+    points: tuple[Stored, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The answer, and where to read on."""
+        return (
+            *self.answer,
+            f"{self.out / 'index.html'}: open it in a browser; results.csv and results.json lie beside it",
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """All as plain values."""
+        return {"out": str(self.out), "answer": list(self.answer), "points": [asdict(p) for p in self.points]}
+
+
+def look(asked: Asked) -> tuple[Planned, float]:
+    """The plan and about how many seconds it takes; nothing is written."""
+    planned = _planned(asked)
+    return planned, planned.expected(asked.width)
+
+
+def steps(asked: Asked) -> int:
+    """How often `go` advances."""
+    return len(_planned(asked).left)
+
+
+def _planned(asked: Asked) -> Planned:
+    spec, path = read_spec(asked.spec), store_path(asked.out)
+    if not path.exists():
+        return plan(spec, None)
+    with reading(path) as store:
+        return plan(spec, store, asked.retry_failed)
+
+
+def go(asked: Asked, command: str, advance: Advance = ignore) -> Done:
+    """Work out what is left; page, CSV and JSON are written at the end, however it ends, and now and then before."""
+    spec = read_spec(asked.spec)
+    make = maker(asked.scheduler, asked.workers)
+    with opened(store_path(asked.out)) as store:
+        planned = plan(spec, store, asked.retry_failed)
+
+        def publish() -> None:
+            _publish(asked.out, planned, results(planned, store), command)
+
+        try:
+            sweep(planned, store, make, asked.width, advance, publish)
+        finally:
+            publish()
+        return _done(asked.out, planned, store, command)
+
+
+def _done(out: Path, planned: Planned, store: Store, command: str) -> Done:
+    points = results(planned, store)
+    return Done(out, page.report(planned, points, command).answer, tuple(points))
+
+
+def _publish(out: Path, planned: Planned, points: Sequence[Stored], command: str) -> None:
+    pages.save(page.report(planned, points, command), out / "index.html")
+    for name, text in (
+        ("results.csv", page.as_csv(points)),
+        ("results.json", json.dumps([asdict(point) for point in points], indent=1, allow_nan=False)),
+    ):
+        with replacing(out / name) as beside:
+            beside.write_text(text, encoding="utf-8")

@@ -1,0 +1,220 @@
+"""Points: what one setting of a sweep comes to, measured here, simulated, or predicted for a machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ... import HotrowError, __version__
+from ...analysis.hierarchy import simulate_trace
+from ...analysis.memory.colocation_cache import SharedCaches, simulate_colocation
+from ...analysis.memory.layout import Layout
+from ...analysis.memory.levels import levels_of
+from ...models.config import ModelConfig, for_trace, load_preset
+from ...models.inputs import uniform_trace
+from ...profiling.host import host_facts
+from ...profiling.machine import Machine
+from ...profiling.machine_files import load_machine
+from ...profiling.runner import Plan, run
+from ...profiling.summary import latency, measurement
+from ...tracegen import files
+from ...tracegen.generate import generate
+from ...tracegen.profile import built_in
+from ...tracegen.published import load_profile
+from ...tracegen.trace import TableLookups, Trace
+from ..measured.profile_study import Request, configuration
+from .spec import Point
+
+UNIFORM_LOOKUPS = 1_000_000  # of a trace that no file gives, for a simulation
+PLAN = Plan(seconds=0.3, traced=0)
+PROCESS_SECONDS = 4.0  # to start a process and build a model in it, about
+LIBRARIES = {"measured": ("torch", "numpy", "numba"), "simulated": ("numba",), "predicted": ("numpy",)}
+WORDS = {"machine": load_machine, "model": load_preset}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a result with the ends of its interval, both its value where nothing varies."""
+
+    value: float
+    unit: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """A point to work out, with the seed of everything random in it, and where relative file names start."""
+
+    key: str
+    point: Point
+    seed: int
+    folder: str
+
+
+def task(point: Point, seed: int, folder: Path) -> Task:
+    """A task whose key changes with settings, seed, the files that they name, and what made the result.
+
+    Raises HotrowError where a model, trace or machine does not exist.
+    """
+    named = {axis: _content(axis, point[axis], folder) for axis in ("model", "trace", "machine") if axis in point}
+    whole = {"point": point, "seed": seed, "files": named, "about": about(point["kind"])}
+    text = json.dumps(whole, sort_keys=True)
+    return Task(hashlib.sha256(text.encode()).hexdigest()[:24], point, seed, str(folder))
+
+
+@lru_cache(maxsize=8)
+def about(kind: str) -> dict[str, Any]:
+    """What a result of this kind depends on beside its settings: versions, and the host where it was measured."""
+    host = host_facts()
+    known = {name: version for name, version in host.packages.items() if name in LIBRARIES[kind]}
+    made: dict[str, Any] = {"hotrow": __version__, "versions": known}
+    return made | ({"host": host.node, "cpu": host.cpu} if kind == "measured" else {})
+
+
+@lru_cache(maxsize=256)
+def _content(axis: str, name: str, folder: Path) -> str:
+    """A hash of the file that a setting names; the name itself where it is built in."""
+    path = folder / name
+    if axis == "trace" and (name == "uniform" or name in built_in()):
+        return name
+    if axis == "machine" and name == "this":
+        raise HotrowError('machine "this" is measured, or calibrated: write the file that hotrow calibrate made')
+    if axis in WORDS and not path.is_file():
+        WORDS[axis](name)  # says what is known
+        return name
+    if not path.exists():
+        raise HotrowError(f"{axis} {name!r}: no such file from {folder}, and nothing built in has this name")
+    hashed = hashlib.sha256()
+    for part in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if part.is_file():
+            with part.open("rb") as file:
+                hashed.update(hashlib.file_digest(file, "sha256").digest())
+    return hashed.hexdigest()
+
+
+def compute(task: Task) -> dict[str, Any]:
+    """The result of a simulated or predicted point, as plain values: metrics by name, and notes."""
+    work = {"simulated": _simulated, "predicted": _predicted}[task.point["kind"]]
+    return _plain(*work(task))
+
+
+def measure(task: Task) -> dict[str, Any]:
+    """The result of a measured point: this process should have the machine to itself."""
+    return _plain(*_measured(task))
+
+
+def _plain(metrics: Mapping[str, Metric], notes: tuple[str, ...]) -> dict[str, Any]:
+    return {"metrics": {name: asdict(metric) for name, metric in metrics.items()}, "notes": list(notes)}
+
+
+def exact(value: float, unit: str) -> Metric:
+    """A number without spread."""
+    return Metric(float(value), unit, float(value), float(value))
+
+
+@lru_cache(maxsize=4)
+def inputs(
+    model: str, scale: float, trace: str, samples: int | None, seed: int, folder: str
+) -> tuple[ModelConfig, Trace]:
+    """A preset's MLPs on a trace's tables, as everywhere; or its own tables and uniform ids.
+
+    samples: how many of uniform ids; None for UNIFORM_LOOKUPS of them.
+    """
+    path = Path(folder) / model
+    config = load_preset(path if path.is_file() else model)
+    if trace == "uniform":
+        scaled = config.scaled(scale)
+        each = sum(table.pooling for table in scaled.tables)
+        return scaled, uniform_trace(scaled, samples or max(1, round(UNIFORM_LOOKUPS / each)), seed)
+    if trace in built_in():
+        lookups = generate(load_profile(trace, len(config.tables)), seed=seed)
+    else:
+        lookups = files.read(Path(folder) / trace)
+    placed = for_trace(config, lookups).scaled(scale)
+    return placed, lookups if scale == 1 else _modulo(lookups, placed)
+
+
+def _modulo(trace: Trace, config: ModelConfig) -> Trace:
+    """The lookups of a smaller model: ids modulo its rows."""
+    tables = tuple(
+        TableLookups(table.name, small.rows, table.indices % small.rows, table.offsets)
+        for table, small in zip(trace.tables, config.tables, strict=True)
+    )
+    return replace(trace, tables=tables)
+
+
+def machine(name: str, folder: str) -> Machine:
+    """A machine that ships with hotrow, or of a file."""
+    path = Path(folder) / name
+    return load_machine(path if path.is_file() else name)
+
+
+def _simulated(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
+    """Lines that each level serves, of one model or of several beside each other that share the last level."""
+    point = task.point
+    config, trace = inputs(point["model"], point["scale"], point["trace"], None, task.seed, task.folder)
+    levels, inclusion = levels_of(machine(point["machine"], task.folder))
+    layout = Layout.of_rows(trace, 4 * config.dim)
+    models = point["models"]
+    if models == 1:
+        stats = simulate_trace(trace, layout, levels, inclusion=inclusion)
+        lookups, samples = trace.accesses, trace.samples
+    else:
+        caches = SharedCaches(point["machine"], levels[:-1], levels[-1:], inclusion[-1])
+        each = trace.samples // models
+        parts = [trace.samples_between(k * each, (k + 1) * each) for k in range(models)]
+        together = simulate_colocation(parts, [layout] * models, caches, warm_up=each // 10)
+        stats, lookups, samples = together.levels, together.lookups, together.samples * models
+    lines = max(stats[0].accesses, 1)
+    metrics = {f"{level.name} serves": exact(level.hits / lines, "of lines") for level in stats}
+    metrics["memory serves"] = exact(stats[-1].misses / lines, "of lines")
+    metrics["memory per sample"] = exact(stats[-1].misses * levels[-1].line_bytes / max(samples, 1), "bytes")
+    metrics["L2 misses per lookup"] = exact(stats[min(1, len(stats) - 1)].misses / max(lookups, 1), "lines")
+    return metrics, (f"{lookups:,} lookups, {'cold start' if models == 1 else 'a tenth of the samples to warm up'}",)
+
+
+def _measured(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
+    point = task.point
+    if point["models"] != 1 or point["backend"] != "eager":
+        raise HotrowError("a measured point runs one model in eager mode; hotrow profile measures others")
+    mode, batch = point["mode"], point["batch"]
+    config, trace = inputs(point["model"], point["scale"], point["trace"], 2 * batch, task.seed, task.folder)
+    request = Request(
+        (batch,), (mode,), threads=point["threads"], isa=point["isa"], precision=point["precision"],
+        stacks=False, seed=task.seed,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="hotrow-") as folder:
+        given = None if point["trace"] == "uniform" else trace
+        base = configuration(config, given, request, Path(folder))
+        runs = run([base], replace(PLAN, seed=task.seed))
+    outcome = runs.outcome(base.name)
+    if outcome.failure is not None:
+        raise HotrowError(outcome.failure.reason)
+    step = f"{mode} {batch}"
+    time, spread = measurement(outcome, step), latency(outcome, step)
+    metrics = {
+        "time": Metric(time.value, "s", time.low, time.high),
+        "samples per second": Metric(batch / time.value, "1/s", batch / time.high, batch / time.low),
+        "p99": exact(spread.p99, "s"),
+    }
+    return metrics, ("contended",) if time.metadata.get("contended") else ()
+
+
+def _predicted(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
+    raise NotImplementedError
+
+
+def seconds_expected(point: Point, known: Mapping[str, float]) -> float:
+    """About how long a point takes: as long as others of its kind took, else by what it starts and goes through."""
+    if point["kind"] in known:
+        return known[point["kind"]]
+    if point["kind"] == "measured":
+        return PLAN.processes * (PROCESS_SECONDS + PLAN.seconds)
+    return 1.0 if point["kind"] == "simulated" else 0.1
