@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from .plots import DASHES, PALETTE, _axes, _log_x, _look
+from .plots import DASHES, MARKERS, PALETTE, _axes, _log_x, _look
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
+Roof = tuple[str, float]  # name, FLOP/s or bytes/s
+Dot = tuple[str, str, float, float, float, float]  # part, batch, FLOP per byte, FLOP/s, low, high
 Band = tuple[str, Sequence[float], Sequence[float], Sequence[float], Sequence[float]]  # name, x, y, low, high
 Bar = tuple[str, float, float, float]  # name, value, low, high
 Stacks = Mapping[tuple[str, ...], int]
@@ -75,17 +79,96 @@ def bands(series: Sequence[Band], over: str, of: str, title: str, log_y: bool = 
         return figure
 
 
-def colocation(series: Sequence[tuple[str, Sequence[int], Sequence[float], Sequence[float]]]) -> Figure:
-    """Milliseconds over the number of models: name, models, p50 and p99 in seconds, one pair of lines each."""
+def roofline(dots: Sequence[Dot], roofs: Sequence[Roof], slopes: Sequence[Roof], title: str) -> Figure:
+    """Parts of a step under the ceilings of a machine (Williams, Waterman, Patterson 2009, "Roofline").
+
+    dots: a colour for each part, a marker for each batch, bars for the interval. roofs: FLOP/s of the processor.
+    slopes: bytes/s of each kind of memory; both in the order in which they shall be named.
+    """
+    from matplotlib.lines import Line2D
+
+    with _look("roofline"):
+        figure, axes = _axes(width=7.2, height=5.4)
+        parts, batches = (list(dict.fromkeys(dot[k] for dot in dots)) for k in (0, 1))
+        top = max([speed for _, speed in roofs] + [high for *_, high in dots])
+        left = min(x for _, _, x, *_ in dots) / 2
+        right = 2 * max([x for _, _, x, *_ in dots] + [top / speed for _, speed in slopes])
+        handles = [_ceiling(axes, left, right, top, k, *slope) for k, slope in enumerate(slopes)]
+        for k, (name, speed) in enumerate(roofs):
+            style = {"color": "black", "linestyle": DASHES[k % len(DASHES)], "linewidth": 1.2}
+            handles += axes.plot(
+                [speed / slopes[0][1], right], [1e-9 * speed] * 2, label=f"{name}: {1e-9 * speed:.3g} GFLOP/s", **style
+            )
+        for part, batch, x, y, low, high in dots:
+            bars = [[1e-9 * (y - low)], [1e-9 * (high - y)]]
+            colour, marker = PALETTE[parts.index(part) % len(PALETTE)], MARKERS[batches.index(batch) % len(MARKERS)]
+            axes.errorbar([x], [1e-9 * y], yerr=bars, fmt=marker, color=colour, markersize=6, capsize=2, linewidth=1)
+        handles += [Line2D([], [], color=PALETTE[k % len(PALETTE)], linewidth=5, label=n) for k, n in enumerate(parts)]
+        handles += [
+            Line2D([], [], color="black", marker=MARKERS[k % len(MARKERS)], linestyle="", label=f"batch {n}")
+            for k, n in enumerate(batches)
+        ]
+        _log_x(axes)
+        axes.set_yscale("log")
+        axes.set(
+            xlabel="arithmetic intensity, FLOP per byte that operators touch",
+            ylabel="GFLOP/s (95 % interval)",
+            title=title,
+            xlim=(left, right),
+            ylim=(1e-9 * min(low for *_, low, _ in dots) / 2, 3e-9 * top),
+        )
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
+        return figure
+
+
+def _ceiling(axes: Axes, left: float, right: float, top: float, k: int, name: str, speed: float) -> Line2D:
+    """A memory's ceiling: FLOP/s = bytes/s × FLOP per byte, up to the highest roof."""
+    end = min(right, top / speed)
+    style = {"color": "#666666", "linestyle": DASHES[k % len(DASHES)], "linewidth": 1.2}
+    (line,) = axes.plot(
+        [left, end], [1e-9 * speed * left, 1e-9 * speed * end], label=f"{name}: {1e-9 * speed:.3g} GB/s", **style
+    )
+    return line
+
+
+def colocation(series: Sequence[Band], limit: float | None = None) -> Figure:
+    """Milliseconds over the number of models, with the range of the repeats as bars; values in seconds.
+
+    limit: seconds that the 99th percentile may take, as a line.
+    """
     with _look("colocation"):
         figure, axes = _axes()
-        for k, (name, models, p50, p99) in enumerate(series):
-            colour = PALETTE[k % len(PALETTE)]
-            axes.plot(models, [1e3 * v for v in p99], color=colour, marker="o", label=f"{name}, p99")
-            axes.plot(models, [1e3 * v for v in p50], color=colour, marker=".", linestyle="--", label=f"{name}, p50")
-        axes.set(xlabel="models on the machine", ylabel="latency, ms", title="Co-location", ylim=(0, None))
-        axes.set_xticks(sorted({m for _, models, _, _ in series for m in models}))
-        axes.legend(fontsize=8)
+        for k, (name, models, value, low, high) in enumerate(series):
+            y = [1e3 * v for v in value]
+            bars = [[1e3 * (v - a) for v, a in zip(value, low, strict=True)]]
+            bars.append([1e3 * (b - v) for v, b in zip(value, high, strict=True)])
+            shifted = [m + 0.03 * (k - (len(series) - 1) / 2) for m in models]  # bars beside one another
+            style = {"color": PALETTE[k // 2 % len(PALETTE)], "linestyle": DASHES[k % 2], "marker": MARKERS[k % 4]}
+            axes.errorbar(shifted, y, yerr=bars, capsize=3, linewidth=1.2, label=name, **style)
+        if limit is not None:
+            axes.axhline(1e3 * limit, color="#666666", linestyle=":", label="limit")
+        axes.set(xlabel="models on the machine", ylabel="latency, ms (range of repeats)", title="Co-location")
+        axes.set(ylim=(0, None), xticks=sorted({m for _, models, *_ in series for m in models}))
+        figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+        return figure
+
+
+def latency_over_rate(series: Sequence[tuple[str, Sequence[float], Sequence[float]]], limit: float) -> Figure:
+    """Milliseconds over the rate of a Poisson process, requests per second; values and limit in seconds."""
+    with _look("latency-over-rate"):
+        figure, axes = _axes()
+        for k, (name, rates, seconds) in enumerate(series):
+            style = {"color": PALETTE[k // 2 % len(PALETTE)], "linestyle": DASHES[k % 2], "marker": MARKERS[k % 4]}
+            axes.plot(rates, [1e3 * s for s in seconds], label=name, **style)
+        axes.axhline(1e3 * limit, color="black", linestyle=":", label="limit of p99")
+        axes.set_yscale("log")
+        axes.set(
+            xlabel="offered requests per second, all models together",
+            ylabel="latency from arrival, ms",
+            title="Latency under a Poisson load",
+            xlim=(0, None),
+        )
+        figure.legend(loc="outside lower center", ncols=3, fontsize=8)
         return figure
 
 

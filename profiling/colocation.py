@@ -72,6 +72,11 @@ class Bounded:
     rate: float
     tried: tuple[tuple[float, float, float], ...]
 
+    @property
+    def broke(self) -> float | None:
+        """The smallest rate above `rate` that did not hold the limit: the answer lies between; None where all held."""
+        return min((rate for rate, _, p99 in self.tried if p99 > self.limit and rate > self.rate), default=None)
+
 
 def placed(configuration: Configuration, models: int, pinned: bool) -> tuple[Configuration, ...]:
     """`models` copies, on processors of their own (shared evenly where there are too few) or free."""

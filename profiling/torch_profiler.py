@@ -23,6 +23,8 @@ from .measurement import Fact, Interval, Measurement, OperatorProfile, Part
 from .timer import RESAMPLES, Step, Timing, bounds, measurement_of, resampled_medians, threads_set, time_step
 
 TRACE_BYTES = 20 * 2**20
+SHORT_SECONDS = 0.02  # of traced steps at least, and at most SHORT_TRACED of them
+SHORT_TRACED = 30
 _RANGE = getattr(torch._C._profiler, "_RecordFunctionFast", record_function)  # its entry and exit cost least
 CONTENDED = "contended"  # how a note of disturbed repeats begins
 
@@ -65,8 +67,9 @@ def profile_traced(
     chrome_trace: Path | None = None,
     metadata: dict[str, Fact] | None = None,
 ) -> OperatorProfile:
-    """As profile_operators, for a step whose bare repeats were already timed."""
-    traces = _trace(step, traced)
+    """As profile_operators, for a step whose bare repeats were already timed; short steps are traced more often."""
+    often = min(SHORT_TRACED, int(SHORT_SECONDS / float(np.median(bare.wall))))
+    traces = _trace(step, max(traced, often))
     notes = list(_contention(bare, traces.timing))
     if chrome_trace is not None:
         notes.append(_keep(traces, step, chrome_trace))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,12 +23,36 @@ from ...profiling.colocation import (
     with_policy,
 )
 from ...profiling.configuration import Configuration, allowed_cpus
+from ...profiling.measurement import Interval
 from ...progress import Advance, ignore
 from ...tracegen.trace import Trace
 from ..grid import Grid
 from .profile_study import Request, configuration
 
+FEWEST_REQUESTS = 1000  # in the open loop, so that ten lie beyond the 99th percentile,
+LONGEST = 10.0  # unless they take more seconds than this
 HOPE = 1.2  # of the closed loop's throughput: the search looks no further
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A closed loop's repeats as one, and its repeats; intervals reach over the repeats."""
+
+    whole: Together
+    repeats: tuple[Together, ...]
+
+    def percentile(self, percent: float) -> Interval:
+        """Of the seconds of all requests, disturbed or not."""
+        return self._interval(lambda run: run.percentile(percent))
+
+    @property
+    def throughput(self) -> Interval:
+        """Requests per second of all models together."""
+        return self._interval(lambda run: run.throughput)
+
+    def _interval(self, of: Callable[[Together], float]) -> Interval:
+        value, each = of(self.whole), [of(run) for run in self.repeats]
+        return Interval(value, min(value, *each), max(value, *each))
 
 
 @dataclass(frozen=True)
@@ -37,7 +61,7 @@ class CoLocation:
 
     name: str
     batch: int
-    closed: tuple[Together, ...]
+    closed: tuple[Closed, ...]
     bounded: tuple[tuple[int, Bounded], ...]  # by number of models, pinned
     trap: str | None
     notes: tuple[str, ...] = ()
@@ -72,11 +96,12 @@ def colocate(
             for pinned in (True, False):
                 closed.append(_closed(base, number, pinned, seconds, repeats, seed))
                 advance(1)
-        bound = limit or 5 * closed[0].percentile(50)
+        bound = limit or 5 * closed[0].whole.percentile(50)
         bounded = []
         for number, alone in zip(numbers, closed[::2], strict=True):
-            at_rate = partial(together, base, number, True, seconds, seed=seed)
-            bounded.append((number, bounded_throughput(at_rate, bound, HOPE * alone.throughput, search_steps)))
+            at_rate = partial(_open, base, number, seconds, seed)
+            highest = HOPE * alone.whole.throughput
+            bounded.append((number, bounded_throughput(at_rate, bound, highest, search_steps)))
             advance(1)
         trap = _trap(base, max(numbers), seconds, seed)
     advance(1)
@@ -93,9 +118,15 @@ def steps(models: Sequence[int] = ()) -> int:
     return 3 * len(tuple(models) or numbers_to_try()) + 1
 
 
-def _closed(base: Configuration, number: int, pinned: bool, seconds: float, repeats: int, seed: int) -> Together:
-    runs = [together(base, number, pinned, seconds, seed=seed + k) for k in range(repeats)]
-    return merged(runs)
+def _closed(base: Configuration, number: int, pinned: bool, seconds: float, repeats: int, seed: int) -> Closed:
+    runs = tuple(together(base, number, pinned, seconds, seed=seed + k) for k in range(repeats))
+    return Closed(merged(runs), runs)
+
+
+def _open(base: Configuration, number: int, seconds: float, seed: int, rate: float) -> Together:
+    """A Poisson process long enough for its 99th percentile to mean something."""
+    enough = min(LONGEST, max(seconds, FEWEST_REQUESTS / rate))
+    return together(base, number, True, enough, rate, seed=seed)
 
 
 def _trap(base: Configuration, models: int, seconds: float, seed: int) -> str | None:
@@ -114,15 +145,21 @@ def plain(found: CoLocation) -> dict[str, Any]:
     """Everything as plain values, for JSON; latencies as percentiles, in seconds."""
     closed = [
         {
-            "models": len(t.models),
-            "pinned": t.pinned,
-            "requests_per_second": t.throughput,
-            "latency": {f"p{percent}": t.percentile(percent) for percent in (50, 90, 99)},
+            "models": len(run.whole.models),
+            "pinned": run.whole.pinned,
+            "requests_per_second": msgspec.to_builtins(run.throughput),
+            "latency": {f"p{percent}": msgspec.to_builtins(run.percentile(percent)) for percent in (50, 90, 99)},
         }
-        for t in found.closed
+        for run in found.closed
     ]
     bounded = [
-        {"models": number, "p99_limit": b.limit, "requests_per_second": b.rate, "tried": [list(t) for t in b.tried]}
+        {
+            "models": number,
+            "p99_limit": b.limit,
+            "requests_per_second": b.rate,
+            "broke_at": b.broke,
+            "tried": [list(t) for t in b.tried],
+        }
         for number, b in found.bounded
     ]
     return {"name": found.name, "batch": found.batch, "closed": closed, "bounded": bounded, "trap": found.trap}
@@ -132,23 +169,38 @@ def grids(found: CoLocation) -> tuple[Grid, ...]:
     """Closed loops, then the rates that hold the limit."""
     closed = tuple(
         (
-            str(len(t.models)),
-            "pinned" if t.pinned else "free",
-            f"{t.throughput:,.4g}",
-            f"{t.throughput * found.batch:,.4g}",
-            f"{1e3 * t.percentile(50):.3g}",
-            f"{1e3 * t.percentile(99):.3g}",
+            str(len(run.whole.models)),
+            "pinned" if run.whole.pinned else "free",
+            _range(run.throughput, 1),
+            f"{run.throughput.value * found.batch:,.4g}",
+            _range(run.percentile(50), 1e3),
+            _range(run.percentile(99), 1e3),
         )
-        for t in found.closed
+        for run in found.closed
     )
     bounded = tuple(
-        (str(number), f"{1e3 * b.limit:.3g}", f"{b.rate:,.4g}", f"{b.rate * found.batch:,.4g}", str(len(b.tried)))
+        (
+            str(number),
+            f"{1e3 * b.limit:.3g}",
+            f"{b.rate:,.4g}",
+            "–" if b.broke is None else f"{b.broke:,.4g}",
+            f"{b.rate * found.batch:,.4g}",
+            str(len(b.tried)),
+        )
         for number, b in found.bounded
     )
-    heads = ("models", "placed", "requests/s", "samples/s", "p50", "p99, ms")
-    caption = f"{found.name}, batch {found.batch}: each model calls again as soon as it is done"
-    bounded_heads = ("models", "p99 limit, ms", "requests/s", "samples/s", "rates tried")
+    repeats = len(found.closed[0].repeats)
+    caption = (
+        f"{found.name}, batch {found.batch}: each model calls again as soon as it is done (range of {repeats} repeats)"
+    )
+    heads = ("models", "placed", "requests/s", "samples/s", "p50, ms", "p99, ms")
+    bounded_heads = ("models", "p99 limit, ms", "held, requests/s", "broke at", "samples/s", "rates tried")
     return (
         Grid(caption, heads, closed, "measured"),
         Grid("Largest Poisson rate whose 99th percentile holds the limit, pinned", bounded_heads, bounded, "measured"),
     )
+
+
+def _range(found: Interval, factor: float) -> str:
+    value, low, high = (factor * x for x in (found.value, found.low, found.high))
+    return f"{value:,.3g} ({low:,.3g} … {high:,.3g})"

@@ -13,6 +13,7 @@ WORDS = {
     "embedding": "embedding lookups",
     "interaction": "interaction",
     "data": "preparing the batch",
+    "check": "checking the batch",
     "release": "freeing the recorded graph",
 }
 

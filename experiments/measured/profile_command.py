@@ -15,14 +15,18 @@ from ...atomic import replacing
 from ...models.config import ModelConfig
 from ...profiling.host import host_facts
 from ...profiling.isa import NATIVE, widths
+from ...profiling.machine import Machine
 from ...profiling.runner import Plan
 from ...progress import Advance, ignore
 from ...tracegen.trace import Trace
 from ..grid import Grid
 from . import colocation, isa_sweep, profile_files, profile_grids
+from .ceilings import Ceilings, ceilings
+from .ceilings import figures as roofline_figures
+from .ceilings import grid as ceiling_grid
 from .colocation import CoLocation, colocate
 from .isa_sweep import WidthPoint
-from .profile_figures import colocation_figure
+from .profile_figures import colocation_figures
 from .profile_study import ModelProfile, Request, processes, profile_model
 
 
@@ -33,6 +37,7 @@ class Question:
     request and plan: its steps and axes. operators: whether its libraries' operators are swept over SIMD width.
     colocate: numbers of models side by side, None to leave that out, () for one to as many as processors.
     limit: seconds that the 99th percentile may take there, None for five times a lone model's median.
+    machine: calibrated on this host, for the ceilings above the model's parts.
     """
 
     request: Request = field(default_factory=Request)
@@ -40,15 +45,17 @@ class Question:
     operators: bool = False
     colocate: Sequence[int] | None = None
     limit: float | None = None
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A model's profile, its operators by SIMD width (empty where not asked), and models side by side."""
+    """A model's profile, its ceilings, its operators by SIMD width (empty where not asked), models side by side."""
 
     profile: ModelProfile
     widths: tuple[WidthPoint, ...] = ()
     together: CoLocation | None = None
+    ceilings: Ceilings | None = None
 
 
 def steps(question: Question) -> int:
@@ -61,6 +68,10 @@ def steps(question: Question) -> int:
 def answer(config: ModelConfig, trace: Trace | None, question: Question, advance: Advance = ignore) -> Answer:
     """Measure `config` on `trace`, or on uniform ids; HotrowError where the run as it is fails."""
     request = question.request
+    roof = None
+    if question.machine is not None:  # refused before the work, not after it
+        row_bytes = sum(4.0 * table.dim for table in config.tables) / max(1, len(config.tables))
+        roof = ceilings(question.machine, host_facts(), request.threads, request.precision, row_bytes)
     profile = profile_model(config, trace, request, question.plan, advance)
     swept = isa_sweep.isa_sweep(advance=advance) if question.operators else ()
     beside = None
@@ -77,14 +88,15 @@ def answer(config: ModelConfig, trace: Trace | None, question: Question, advance
             seed=request.seed,
             advance=advance,
         )
-    return Answer(profile, swept, beside)
+    return Answer(profile, swept, beside, roof)
 
 
 def grids(found: Answer) -> tuple[Grid, ...]:
     """Everything as tables."""
     swept = (isa_sweep.grid(found.widths),) if found.widths else ()
     beside = () if found.together is None else colocation.grids(found.together)
-    return (*profile_grids.grids(found.profile), *swept, *beside)
+    roof = () if found.ceilings is None else (ceiling_grid(found.profile, found.ceilings),)
+    return (*profile_grids.grids(found.profile), *roof, *swept, *beside)
 
 
 def notes(found: Answer) -> tuple[str, ...]:
@@ -100,14 +112,18 @@ def plain(found: Answer) -> dict[str, Any]:
         made["operators"] = msgspec.to_builtins(found.widths)
     if found.together is not None:
         made["together"] = colocation.plain(found.together)
+    if found.ceilings is not None:
+        made["ceilings"] = msgspec.to_builtins(found.ceilings)
     return made
 
 
 def save(found: Answer, folder: Path) -> tuple[Path, ...]:
     """Write every figure (SVG and PNG), table and number below `folder`; returns the files."""
     files = list(profile_files.save(found.profile, folder))
-    if found.together is not None:
-        files += profile_files.save_figure(colocation_figure(found.together), folder / "colocation")
+    drawn = {} if found.together is None else colocation_figures(found.together)
+    drawn |= {} if found.ceilings is None else roofline_figures(found.profile, found.ceilings)
+    for name, figure in drawn.items():
+        files += profile_files.save_figure(figure, folder / name)
     with replacing(folder / "profile.json") as beside:
         beside.write_text(json.dumps(plain(found), indent=1, allow_nan=False), encoding="utf-8")
     return tuple(files)

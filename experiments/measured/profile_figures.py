@@ -70,14 +70,24 @@ def machine_figures(machine: Machine) -> dict[str, Figure]:
     }
 
 
-def colocation_figure(found: CoLocation) -> Figure:
-    """p50 and p99 over the number of models, pinned and free."""
-    series = []
+def colocation_figures(found: CoLocation) -> dict[str, Figure]:
+    """p50 and p99 over the number of models, pinned and free; the same over the rate of a Poisson process."""
+    series: list[plots.Band] = []
     for name, pinned in (("pinned", True), ("free", False)):
-        ran = [t for t in found.closed if t.pinned == pinned]
-        p50, p99 = ([t.percentile(percent) for t in ran] for percent in (50, 99))
-        series.append((name, [len(t.models) for t in ran], p50, p99))
-    return plots.colocation(series)
+        ran = [run for run in found.closed if run.whole.pinned == pinned]
+        models = [len(run.whole.models) for run in ran]
+        for percent in (99, 50):
+            made = [run.percentile(percent) for run in ran]
+            value, low, high = ([getattr(i, field) for i in made] for field in ("value", "low", "high"))
+            series.append((f"{name}, p{percent}", models, value, low, high))
+    curves = []
+    for number, bounded in found.bounded:
+        tried = sorted(bounded.tried)
+        for percent, column in ((99, 2), (50, 1)):
+            name = f"{number} model{'s' if number > 1 else ''}, p{percent}"
+            curves.append((name, [t[0] for t in tried], [t[column] for t in tried]))
+    limit = found.bounded[0][1].limit
+    return {"colocation": plots.colocation(series), "poisson": plots.latency_over_rate(curves, limit)}
 
 
 def _scaled(curve: Curve, factor: float) -> tuple[list[float], list[float], list[float]]:

@@ -8,6 +8,7 @@ from ...profiling.isa import NATIVE, Verified
 from ...profiling.measurement import Measurement
 from ...profiling.py_spy import StackProfile
 from ..grid import Grid
+from .crossover import crossover
 from .operator_grids import RATE_HEADS, rate_cells, role_name
 from .profile_study import AxisPoint, ModelProfile, StepProfile
 
@@ -18,6 +19,7 @@ def grids(profile: ModelProfile) -> tuple[Grid, ...]:
     """Everything measured, as tables for a terminal and a report."""
     made = [step_grid(profile), share_grid(profile), work_grid(profile)]
     made += [axis_grid(axis, profile.axes) for axis in dict.fromkeys(point.axis for point in profile.axes)]
+    made += crossover_grids(profile.axes)
     return tuple(made if profile.stacks is None else [*made, stack_grid(profile.stacks)])
 
 
@@ -72,6 +74,18 @@ def axis_grid(axis: str, points: Sequence[AxisPoint]) -> Grid:
     heads = (axis, "step", "ms (95 % interval)", "speedup (95 % interval)", "output", libraries)
     caption = f"Along {axis}: speedup over the run as it is, processes of one round paired"
     return Grid(caption, heads, rows, "measured")
+
+
+def crossover_grids(points: Sequence[AxisPoint]) -> list[Grid]:
+    """From which batch on the GPU is faster, where both devices ran."""
+    cuda = [p for p in points if (p.axis, p.setting) == ("device", "cuda") and p.speedup is not None]
+    if not cuda:
+        return []
+    found = crossover(cuda)
+    cells = ("never or always" if x is None else f"{x:,.3g}" for x in (found.batch, found.low, found.high))
+    heads = ("GPU faster from batch", "95 % interval from", "to")
+    caption = "Where GPU and CPU cross, transfers counted; a flat curve crosses nowhere in particular"
+    return [Grid(caption, heads, (tuple(cells),), "measured")]
 
 
 def _axis_row(point: AxisPoint) -> tuple[str, ...]:

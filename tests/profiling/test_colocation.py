@@ -55,6 +55,9 @@ def test_the_search_finds_the_largest_rate() -> None:
     found = bounded_throughput(lambda rate: ran(1 / (100 - rate) if rate < 100 else 9.0), 0.05, 200.0, steps=12)
     assert found.rate == pytest.approx(80, rel=0.05)
     assert all(p99 > 0.05 for rate, _, p99 in found.tried if rate > 81)
+    assert found.broke is not None
+    assert found.rate < found.broke < 1.1 * found.rate
+    assert bounded_throughput(lambda rate: ran(0.1), 0.5, 10.0).broke is None
     assert bounded_throughput(lambda rate: ran(1.0), 0.5, 10.0).rate == 0
     assert len(bounded_throughput(lambda rate: ran(1.0), 0.5, 10.0).tried) == 1
     assert bounded_throughput(lambda rate: ran(0.1), 0.5, 10.0, steps=20).rate == pytest.approx(10, rel=0.01)
