@@ -123,7 +123,9 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """One machine, real or imagined.
 
     cores: of one socket (streaming multiprocessors of a GPU). clock: with all cores busy. caches and tlb: nearest
-    first. memory: fastest first. power: with all cores busy. Raises HotrowError naming key and rule.
+    first. memory: fastest first. power: with all cores busy. outstanding: cache lines that a core can await at once.
+    launch: seconds per kernel of a GPU. accelerator: another machine's name, of which it holds `accelerators`.
+    Raises HotrowError naming key and rule.
     """
 
     name: str
@@ -140,6 +142,10 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     power: Quantity | None = None
     idle_power: Quantity | None = None
     price: Quantity | None = None
+    outstanding: Quantity | None = None
+    launch: Quantity | None = None
+    accelerator: str = ""
+    accelerators: Quantity | None = None
     description: str = ""
     calibration: Calibration | None = None
 
@@ -208,6 +214,9 @@ _DIMENSIONS: dict[str, Dimension] = {
     "power": "watts",
     "idle_power": "watts",
     "price": "USD",
+    "outstanding": "count",
+    "launch": "seconds",
+    "accelerators": "count",
 }
 _GROUPS: dict[str, dict[str, Dimension]] = {
     "caches": {
