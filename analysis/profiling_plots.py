@@ -1,12 +1,11 @@
-"""Figures of what a run costs: steps over batch, speedups, co-location, gathers, latency, flame graph."""
+"""Figures of what a run costs: steps over batch, speedups, co-location, gathers, latency, rooflines."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .plots import DASHES, MARKERS, PALETTE, _axes, _log_x, _look
+from .plots import BACKWARD, DASHES, MARKERS, PALETTE, _axes, _log_x, _look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,34 +16,62 @@ Roof = tuple[str, float]  # name, FLOP/s or bytes/s
 Dot = tuple[str, str, float, float, float, float]  # part, batch, FLOP per byte, FLOP/s, low, high
 Band = tuple[str, Sequence[float], Sequence[float], Sequence[float], Sequence[float]]  # name, x, y, low, high
 Bar = tuple[str, float, float, float]  # name, value, low, high
-Stacks = Mapping[tuple[str, ...], int]
-
-FLAME_WIDTH, FLAME_ROW, FLAME_LETTER = 1000, 16, 6.2
-FLAME_LEAST = 0.002  # of all samples: narrower frames cannot be seen
-FLAME_COLOURS = {"native": "#E9B44C", "python": "#7FB3D5"}
 
 
 def steps_over_batch(
-    bars: Sequence[str], totals: Sequence[tuple[float, float, float]], parts: Sequence[tuple[str, Sequence[float]]]
+    bars: Sequence[str],
+    totals: Sequence[tuple[float, float, float]],
+    parts: Sequence[tuple[str, Sequence[float]]],
+    title: str,
 ) -> Figure:
-    """Stacked bars of seconds per sample, one per batch; totals: (value, low, high) [bars]; parts: name, shares [bars].
+    """Stacked bars of every part's share of a step, one per batch, and beside them the time per sample.
 
-    All in microseconds per sample on a logarithm-free axis, so that heights add up.
+    totals: seconds per sample, (value, low, high) [bars]; parts: name, fractions of 1 [bars]. "X" and "X backward"
+    share a colour, the backward one is hatched.
     """
+    from matplotlib.figure import Figure
+
     with _look("steps-over-batch"):
-        figure, axes = _axes(height=4.2)
-        bottom = [0.0] * len(bars)
-        for k, (name, shares) in enumerate(parts):
-            heights = [1e6 * total * share for (total, _, _), share in zip(totals, shares, strict=True)]
-            hatch = "///" if name.endswith("backward") else ""
-            axes.bar(bars, heights, bottom=bottom, label=name, color=PALETTE[k % len(PALETTE)], hatch=hatch)
-            bottom = [a + b for a, b in zip(bottom, heights, strict=True)]
+        figure = Figure(figsize=(8, 1.7 + 0.55 * len(bars) + 0.22 * -(-len(parts) // 3)))
+        shares_axes, time_axes = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
+        left = [0.0] * len(bars)
+        bases = list(dict.fromkeys(name.removesuffix(BACKWARD) for name, _ in parts))
+        for name, shares in parts:
+            colour = PALETTE[bases.index(name.removesuffix(BACKWARD)) % len(PALETTE)]
+            widths = [100 * share for share in shares]
+            hatch = "///" if name.endswith(BACKWARD) else ""
+            drawn = shares_axes.barh(bars, widths, left=left, label=name, color=colour, hatch=hatch, edgecolor="white")
+            numbers = shares_axes.bar_label(
+                drawn, [f"{w:.0f}" if w >= 3.5 else "" for w in widths], label_type="center"
+            )
+            for number in numbers:
+                number.set(fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1})
+            left = [a + b for a, b in zip(left, widths, strict=True)]
+        values = [1e6 * value for value, _, _ in totals]
         errors = [[1e6 * (v - low) for v, low, _ in totals], [1e6 * (high - v) for v, _, high in totals]]
-        axes.errorbar(bars, bottom, yerr=errors, fmt="none", color="black", capsize=3, linewidth=1)
-        axes.set(xlabel="batch, samples", ylabel="time per sample, µs", title="Where the time goes, by batch")
-        axes.grid(axis="x", visible=False)
-        figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+        time_axes.errorbar(values, bars, xerr=errors, fmt="o", color="black", markersize=4, capsize=3)
+        time_axes.set(xscale="log", xlabel="µs per sample\n(95 % interval)")
+        _decades(time_axes, [x for t in totals for x in t])
+        shares_axes.invert_yaxis()
+        shares_axes.set(xlabel="share of the step's time, %", ylabel="batch", xlim=(0, 100), title=title)
+        shares_axes.grid(axis="y", visible=False)
+        figure.legend(*shares_axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
         return figure
+
+
+def _decades(axes: Axes, seconds: Sequence[float]) -> None:
+    """Ticks at 1, 2, 5 within the range of `seconds`, shown in microseconds, so that even a short range has two."""
+    from math import floor, log10
+
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    low, high = 1e6 * min(seconds) / 1.3, 1e6 * max(seconds) * 1.3
+    steps = (1, 10) if high / low > 300 else (1, 3, 10) if high / low > 30 else (1, 2, 5)
+    ticks = [m * 10.0**e for e in range(floor(log10(low)), floor(log10(high)) + 1) for m in steps if m < 10]
+    axes.xaxis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlim(low, high)
 
 
 def speedups(bars: Sequence[Bar], title: str, baseline: str) -> Figure:
@@ -170,55 +197,3 @@ def latency_over_rate(series: Sequence[tuple[str, Sequence[float], Sequence[floa
         )
         figure.legend(loc="outside lower center", ncols=3, fontsize=8)
         return figure
-
-
-def flame_graph(stacks: Stacks, title: str) -> str:
-    """An SVG element: frames as boxes as wide as their share of samples, callers below callees above them.
-
-    Blue is Python, yellow native. Every box names itself when pointed at. Frames under 0.2 % are left out.
-    """
-    total = sum(stacks.values()) or 1
-    boxes: list[tuple[int, float, float, str]] = []
-    _place(sorted(stacks.items()), 0, 0.0, total, boxes)
-    depth = 1 + max((level for level, *_ in boxes), default=0)
-    height = depth * FLAME_ROW + 24
-    safe = escape(title, quote=True)
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {FLAME_WIDTH} {height}" role="img" aria-label="{safe}" '
-        'font-family="monospace" font-size="10">',
-        f'<text x="4" y="14">{safe}</text>',
-    ]
-    lines += [_box(level, start, share, name, height) for level, start, share, name in boxes]
-    return "\n".join([*lines, "</svg>"])
-
-
-def _place(
-    stacks: Sequence[tuple[tuple[str, ...], int]],
-    level: int,
-    start: float,
-    total: int,
-    boxes: list[tuple[int, float, float, str]],
-) -> None:
-    """Boxes (level, start and share of the whole, name) of stacks that agree below `level`."""
-    groups: dict[str, list[tuple[tuple[str, ...], int]]] = {}
-    for stack, count in stacks:
-        if len(stack) > level:
-            groups.setdefault(stack[level], []).append((stack, count))
-    for name, group in groups.items():
-        share = sum(count for _, count in group) / total
-        if share >= FLAME_LEAST:
-            boxes.append((level, start, share, name))
-            _place(group, level + 1, start, total, boxes)
-        start += share
-
-
-def _box(level: int, start: float, share: float, name: str, height: int) -> str:
-    x, width = start * FLAME_WIDTH, share * FLAME_WIDTH
-    y = height - (level + 1) * FLAME_ROW
-    colour = FLAME_COLOURS["python" if ".py:" in name or "(<" in name else "native"]
-    letters = int(width / FLAME_LETTER) - 1
-    text = escape(name if len(name) <= letters else f"{name[: letters - 1]}…") if letters > 3 else ""
-    return (
-        f'<g><title>{escape(name)}: {share:.1%}</title><rect x="{x:.1f}" y="{y}" width="{max(width - 0.5, 0.3):.1f}" '
-        f'height="{FLAME_ROW - 1}" fill="{colour}"/><text x="{x + 2:.1f}" y="{y + 11}">{text}</text></g>'
-    )

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...analysis import profiling_plots as plots
+from ...analysis.flame_graph import flame_graph as draw_flames
 from ...profiling.machine import Curve, Machine
+from . import published_split
 from .colocation import CoLocation
 from .operator_grids import role_name
+from .profile_grids import contended
 from .profile_study import BASE, ModelProfile
 
 if TYPE_CHECKING:
@@ -15,10 +18,12 @@ if TYPE_CHECKING:
 
 LEAST = 0.01  # share of a step below which a part is drawn as "other"
 OTHER = "other"
+BACKWARD = " backward"
+ORDER = ("data", "check", "bottom", "embedding", "interaction", "top", "release", "loss", "backward", "optimizer")
 
 
 def figures(profile: ModelProfile) -> dict[str, Figure]:
-    """Stacked bars over batch for each kind of step; speedups of every axis."""
+    """Stacked bars over batch for each kind of step; speedups of every axis; a published split beside ours."""
     made = {mode: _over_batch(profile, mode) for mode in dict.fromkeys(step.mode for step in profile.steps)}
     for axis in dict.fromkeys(point.axis for point in profile.axes):
         bars = [
@@ -28,6 +33,8 @@ def figures(profile: ModelProfile) -> dict[str, Figure]:
         ]
         if bars:
             made[f"axis-{axis}"] = plots.speedups(bars, f"{profile.name}: along {axis}", f"the run {BASE}")
+    if published_split.compared(profile):
+        made["published-split"] = published_split.figure(profile)
     return made
 
 
@@ -35,21 +42,25 @@ def flame_graph(profile: ModelProfile) -> str | None:
     """The flame graph as an SVG element; None without stacks."""
     if profile.stacks is None:
         return None
-    return plots.flame_graph(profile.stacks.stacks, f"{profile.name}, {profile.stacks.name}")
+    return draw_flames(profile.stacks.stacks, f"{profile.name}, {profile.stacks.name}")
 
 
 def _over_batch(profile: ModelProfile, mode: str) -> Figure:
     steps = [step for step in profile.steps if step.mode == mode]
     shares = [{part.role: part.share.value for part in step.operators.roles} for step in steps]
-    names = [
-        n
-        for n in dict.fromkeys(n for s in shares for n in s)
-        if n != OTHER and max(s.get(n, 0) for s in shares) >= LEAST
-    ]
+    found = sorted({name for s in shares for name in s} - {OTHER}, key=_place)
+    names = [name for name in found if max(s.get(name, 0) for s in shares) >= LEAST]
     parts = [(role_name(name), [s.get(name, 0.0) for s in shares]) for name in names]
     rest = [1 - sum(s.get(name, 0.0) for name in names) for s in shares]
     totals = [(t.value / b, t.low / b, t.high / b) for t, b in ((step.total, step.batch) for step in steps)]
-    return plots.steps_over_batch([str(step.batch) for step in steps], totals, [*parts, (OTHER, rest)])
+    bars = [f"{step.batch}{contended(step.total)}" for step in steps]
+    return plots.steps_over_batch(bars, totals, [*parts, (OTHER, rest)], f"{profile.name}, {mode}")
+
+
+def _place(role: str) -> tuple[bool, int, str]:
+    """Parts in the order in which a step goes through them, those of the backward pass after them."""
+    base = role.removesuffix(BACKWARD)
+    return base != role, ORDER.index(base) if base in ORDER else len(ORDER), role
 
 
 def machine_figures(machine: Machine) -> dict[str, Figure]:

@@ -8,6 +8,7 @@ from ...profiling.isa import NATIVE, Verified
 from ...profiling.measurement import Measurement
 from ...profiling.py_spy import StackProfile
 from ..grid import Grid
+from . import published_split
 from .crossover import crossover
 from .operator_grids import RATE_HEADS, rate_cells, role_name
 from .profile_study import AxisPoint, ModelProfile, StepProfile
@@ -20,6 +21,7 @@ def grids(profile: ModelProfile) -> tuple[Grid, ...]:
     made = [step_grid(profile), share_grid(profile), work_grid(profile)]
     made += [axis_grid(axis, profile.axes) for axis in dict.fromkeys(point.axis for point in profile.axes)]
     made += crossover_grids(profile.axes)
+    made += [published_split.grid(profile)] if published_split.compared(profile) else []
     return tuple(made if profile.stacks is None else [*made, stack_grid(profile.stacks)])
 
 
