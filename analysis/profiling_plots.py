@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .plots import BACKWARD, DASHES, MARKERS, PALETTE, _axes, _log_x, _look
+from .plots import BACKWARD, DASHES, MARKERS, PALETTE, _axes, _log_x, _look, _short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,13 +62,16 @@ def steps_over_batch(
 
 def _decades(axes: Axes, seconds: Sequence[float]) -> None:
     """Ticks at 1, 2, 5 within the range of `seconds`, shown in microseconds, so that even a short range has two."""
-    from math import floor, log10
-
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     low, high = 1e6 * min(seconds) / 1.3, 1e6 * max(seconds) * 1.3
     steps = (1, 10) if high / low > 300 else (1, 3, 10) if high / low > 30 else (1, 2, 5)
-    ticks = [m * 10.0**e for e in range(floor(log10(low)), floor(log10(high)) + 1) for m in steps if m < 10]
+    ticks = [
+        m * 10.0**e
+        for e in range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+        for m in steps
+        if m < 10
+    ]
     axes.xaxis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -89,21 +93,52 @@ def speedups(bars: Sequence[Bar], title: str, baseline: str) -> Figure:
         return figure
 
 
-def bands(series: Sequence[Band], over: str, of: str, title: str, log_y: bool = True) -> Figure:
-    """Curves with their intervals shaded: latency over working set, gathers over tables, FLOP/s over batch."""
+def bands(series: Sequence[Band], over: str, of: str, title: str) -> Figure:
+    """Curves with their intervals shaded, both axes logarithmic: latency over working set, FLOP/s over batch.
+
+    An axis `over` whose words end in "bytes" has ticks at powers of two.
+    """
     with _look(title):
-        figure, axes = _axes()
+        figure, axes = _axes(height=3.6 + 0.22 * -(-len(series) // 3))
         for k, (name, x, y, low, high) in enumerate(series):
             colour = PALETTE[k % len(PALETTE)]
             axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
             axes.plot(x, y, color=colour, linestyle=DASHES[k % len(DASHES)], marker=".", label=name)
         _log_x(axes)
-        if log_y:
-            axes.set_yscale("log")
-        axes.set(xlabel=over, ylabel=of, title=title)
-        if len(series) > 1:
-            axes.legend(fontsize=8)
+        if over.endswith("bytes"):
+            _powers_of_two(axes, [x for _, xs, *_ in series for x in xs])
+        _log_y(axes)
+        axes.set(xlabel=over, ylabel=f"{of} (95 % interval)", title=title)
+        figure.legend(loc="outside lower center", ncols=3, fontsize=8)
         return figure
+
+
+def _log_y(axes: Axes) -> None:
+    """A logarithmic axis that writes its numbers out, at 1, 2 and 5 of every decade."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(_short))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _powers_of_two(axes: Axes, sizes: Sequence[float]) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    low, high = math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes)))
+    every = max(1, (high - low) // 6)
+    axes.xaxis.set_major_locator(FixedLocator([2.0**k for k in range(low, high + 1, every)]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: _binary(size)))
+
+
+def _binary(size: float) -> str:
+    """1048576 as 1 MiB."""
+    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if size >= 2**power:
+            return f"{size / 2**power:g} {unit}"
+    return f"{size:g} B"
 
 
 def roofline(dots: Sequence[Dot], roofs: Sequence[Roof], slopes: Sequence[Roof], title: str) -> Figure:
@@ -136,7 +171,7 @@ def roofline(dots: Sequence[Dot], roofs: Sequence[Roof], slopes: Sequence[Roof],
             for k, n in enumerate(batches)
         ]
         _log_x(axes)
-        axes.set_yscale("log")
+        _log_y(axes)
         axes.set(
             xlabel="arithmetic intensity, FLOP per byte that operators touch",
             ylabel="GFLOP/s (95 % interval)",
@@ -188,7 +223,7 @@ def latency_over_rate(series: Sequence[tuple[str, Sequence[float], Sequence[floa
             style = {"color": PALETTE[k // 2 % len(PALETTE)], "linestyle": DASHES[k % 2], "marker": MARKERS[k % 4]}
             axes.plot(rates, [1e3 * s for s in seconds], label=name, **style)
         axes.axhline(1e3 * limit, color="black", linestyle=":", label="limit of p99")
-        axes.set_yscale("log")
+        _log_y(axes)
         axes.set(
             xlabel="offered requests per second, all models together",
             ylabel="latency from arrival, ms",

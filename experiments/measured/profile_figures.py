@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEAST = 0.01  # share of a step below which a part is drawn as "other"
+SQUARE = 512  # inputs and outputs of the layers drawn
 OTHER = "other"
 BACKWARD = " backward"
 ORDER = ("data", "check", "bottom", "embedding", "interaction", "top", "release", "loss", "backward", "optimizer")
@@ -64,21 +65,35 @@ def _place(role: str) -> tuple[bool, int, str]:
 
 
 def machine_figures(machine: Machine) -> dict[str, Figure]:
-    """Latency over working set, gathers over tables, products over batch, as calibrated."""
+    """Latency over working set; gathers of one thread at the widest SIMD; linear layers by number of threads."""
     curves = machine.calibration.curves if machine.calibration else ()
-
-    def band(name: str, what: str, factor: float, **detail: int) -> list[plots.Band]:
-        chosen = [c for c in curves if c.what == what and all(c.detail.get(k) == v for k, v in detail.items())]
-        return [(name.format(c=c, **c.detail), c.at, *_scaled(c, factor)) for c in chosen]
-
-    loads = band("small pages", "latency", 1e9, large_pages=0) + band("large pages", "latency", 1e9, large_pages=1)
-    gathers = band("{row_bytes} B rows, {c.isa}, {c.threads} threads", "gather", 1e-9)
-    products = band("{library} {precision} {c.isa} × {c.threads}", "products", 1e-9, inputs=512)
-    return {
-        "latency": plots.bands(loads, "working set, bytes", "time per dependent load, ns", "Memory latency"),
-        "gather": plots.bands(gathers[:8], "table, bytes", "embedding rows read, GB/s", "Gathers over the working set"),
-        "products": plots.bands(products[:8], "batch", "GFLOP/s", "Linear layers 512 × 512"),
+    loads = [c for c in curves if c.what == "latency"]
+    gathers = [c for c in curves if c.what == "gather" and c.threads == 1]
+    widest = [c for c in gathers if c.isa == gathers[-1].isa]
+    products = [c for c in curves if c.what == "products" and c.detail["inputs"] == c.detail["outputs"] == SQUARE]
+    made = {
+        "latency": plots.bands(
+            [_band("large pages" if c.detail["large_pages"] else "small pages", c, 1e9) for c in loads],
+            "working set, bytes",
+            "time per dependent load, ns",
+            f"{machine.name}: memory latency",
+        ),
+        "gather": plots.bands(
+            [_band(f"rows of {c.detail['row_bytes']} B, {c.isa}", c, 1e-9) for c in widest],
+            "table, bytes",
+            "embedding rows read, GB/s",
+            f"{machine.name}: gathers over the working set, 1 thread",
+        ),
     }
+    for threads in sorted({c.threads for c in products}):
+        drawn = [c for c in products if c.threads == threads]
+        made[f"products-{threads}"] = plots.bands(
+            [_band(f"{c.detail['library']} {c.detail['precision']}, {c.isa}", c, 1e-9) for c in drawn],
+            "batch, samples",
+            "GFLOP/s",
+            f"{machine.name}: linear layers {SQUARE} × {SQUARE}, {threads} thread{'s' if threads > 1 else ''}",
+        )
+    return made
 
 
 def colocation_figures(found: CoLocation) -> dict[str, Figure]:
@@ -101,7 +116,7 @@ def colocation_figures(found: CoLocation) -> dict[str, Figure]:
     return {"colocation": plots.colocation(series), "poisson": plots.latency_over_rate(curves, limit)}
 
 
-def _scaled(curve: Curve, factor: float) -> tuple[list[float], list[float], list[float]]:
-    """Value, low and high times `factor`."""
+def _band(name: str, curve: Curve, factor: float) -> plots.Band:
+    """A curve with value, low and high times `factor`."""
     value, low, high = ([factor * x for x in column] for column in (curve.value, curve.low, curve.high))
-    return value, low, high
+    return name, curve.at, value, low, high

@@ -39,5 +39,5 @@ def test_grids_of_a_machine() -> None:
 
 def test_figures_of_a_machine() -> None:
     made = machine_figures(MACHINE)
-    assert set(made) == {"latency", "gather", "products"}
+    assert set(made) == {"latency", "gather", "products-1"}
     assert len(made["gather"].axes[0].get_lines()) == 2
