@@ -60,34 +60,44 @@ class DLRM(nn.Module):
 
     def logits(self, dense: Tensor, indices: Sequence[Tensor], offsets: Sequence[Tensor]) -> Tensor:
         """As forward, before the last activation."""
-        if dense.ndim != 2 or dense.shape[1] != self.config.dense:
-            raise HotrowError(f"dense has shape {tuple(dense.shape)}; this model takes [samples, {self.config.dense}]")
+        with role("check"):
+            self.check(dense, indices, offsets)
         with role("bottom"):
             bottom = self.bottom(dense.to(self.dtype))
         with role("embedding"):
-            pooled = self._pool(indices, offsets, len(dense))
+            pooled = [
+                self.pool_table(k, rows, starts, len(dense))
+                for k, (rows, starts) in enumerate(zip(indices, offsets, strict=True))
+            ]
         with role("interaction"):
             vectors = self.interaction(bottom, pooled)
+            del bottom, pooled  # freed here, not when the batch is done
         with role("top"):
             logits: Tensor = self.top(vectors).squeeze(1).to(self.output_dtype)
         return logits
 
-    def _pool(self, indices: Sequence[Tensor], offsets: Sequence[Tensor], samples: int) -> list[Tensor]:
+    def check(self, dense: Tensor, indices: Sequence[Tensor], offsets: Sequence[Tensor]) -> None:
+        """Raise HotrowError naming what has not the shape that forward takes; the ids themselves are not looked at."""
+        if dense.ndim != 2 or dense.shape[1] != self.config.dense:
+            raise HotrowError(f"dense has shape {tuple(dense.shape)}; this model takes [samples, {self.config.dense}]")
         if not len(indices) == len(offsets) == len(self.tables):
             raise HotrowError(
                 f"indices of {len(indices)} and offsets of {len(offsets)} tables; this model has {len(self.tables)}"
             )
-        pooled = []
-        for table, config, rows, starts in zip(self.tables, self.config.tables, indices, offsets, strict=True):
+        samples = len(dense)
+        for config, starts in zip(self.config.tables, offsets, strict=True):
             if len(starts) not in (samples, samples + 1):
                 raise HotrowError(
                     f"table {config.name!r}: {len(starts)} offsets; {samples} samples need {samples} or {samples + 1}"
                 )
-            try:
-                pooled.append(table(rows, starts, len(starts) > samples))
-            except (IndexError, RuntimeError):
-                check_lookups(config, rows, starts)
-                raise
+
+    def pool_table(self, number: int, rows: Tensor, starts: Tensor, samples: int) -> Tensor:
+        """Pooled vectors [samples, dim] of one table. Raises HotrowError naming table, sample and index."""
+        try:
+            pooled: Tensor = self.tables[number](rows, starts, len(starts) > samples)
+        except (IndexError, RuntimeError):
+            check_lookups(self.config.tables[number], rows, starts)
+            raise
         return pooled
 
 

@@ -40,6 +40,7 @@ class Dot(Interaction):
 
     def __init__(self, vectors: int, itself: bool) -> None:
         super().__init__()
+        self.itself = itself
         i, j = torch.tril_indices(vectors, vectors, offset=0 if itself else -1)
         self.register_buffer("pairs", i * vectors + j, persistent=False)
 
@@ -64,7 +65,11 @@ class Cross(Interaction):
 
     def forward(self, bottom: Tensor, pooled: Sequence[Tensor]) -> Tensor:
         """Cross the concatenated vectors with themselves."""
-        first = x = torch.cat([bottom, *pooled], dim=1)
+        return self.cross(torch.cat([bottom, *pooled], dim=1))
+
+    def cross(self, x: Tensor) -> Tensor:
+        """Cross vectors side by side [samples, width] with themselves."""
+        first = x
         for down, up, bias in zip(self.down, self.up, self.bias, strict=True):
             x = torch.addcmul(x, first, torch.addmm(bias, x @ down.t(), up.t()))
         return x

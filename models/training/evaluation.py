@@ -15,6 +15,7 @@ from torch import Tensor
 from ..data.prefetch import prepared
 from ..data.source import Source
 from ..dlrm import DLRM
+from ..fast.inference import FastInference, suits
 from ..inputs import Batch
 from ..loss import click_loss
 from .metrics import Metrics, StreamingMetrics
@@ -34,11 +35,12 @@ class Prediction:
 def infer(model: DLRM, source: Source) -> Iterator[Prediction]:
     """The predictions for every batch of `source`, in order."""
     with frozen(model):
+        predict = FastInference(model) if suits(model) else model
         for batch in prepared(source, 0):
             moved = on_device(batch, model)
             begin = time.perf_counter()
             with torch.inference_mode():
-                probability = model(moved.dense, moved.indices, moved.offsets).cpu()
+                probability = predict(moved.dense, moved.indices, moved.offsets).cpu()
             seconds = time.perf_counter() - begin
             yield Prediction(probability.numpy(), batch.label.numpy(), seconds)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ... import HotrowError
 from ...jit import kernel
+from ..fast.gradients import BagGradients, row_gradients
 
 Kind = Literal["sgd", "adagrad", "rwsadagrad"]
 EPSILON = 1e-10  # added to Adagrad's root, as in torch and in the DLRM benchmark
@@ -23,9 +24,11 @@ class Optimizer(ABC):
     def __init__(self, model: nn.Module) -> None:
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
 
-    def step(self, rate: float) -> None:
-        """One step at learning rate `rate`; the gradients are used up."""
+    def step(self, rate: float, passes: Sequence[BagGradients] = ()) -> None:
+        """One step at learning rate `rate`; the gradients are used up. passes: what FastForward has put aside."""
         names, weights, gradients = [], [], []
+        if passes:
+            self._step_bags(passes, rate)
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 gradient, parameter.grad = parameter.grad, None
@@ -55,6 +58,9 @@ class Optimizer(ABC):
             value.copy_(state[name])
 
     @abstractmethod
+    def _step_bags(self, passes: Sequence[BagGradients], rate: float) -> None: ...
+
+    @abstractmethod
     def _step_dense(self, names: list[str], weights: list[Tensor], gradients: list[Tensor], rate: float) -> None: ...
 
     @abstractmethod
@@ -67,6 +73,10 @@ class SGD(Optimizer):
     def state(self) -> dict[str, Tensor]:
         """Nothing."""
         return {}
+
+    def _step_bags(self, passes: Sequence[BagGradients], rate: float) -> None:
+        for one in passes:
+            one.subtract(rate)
 
     def _step_dense(self, names: list[str], weights: list[Tensor], gradients: list[Tensor], rate: float) -> None:
         torch._foreach_add_(weights, gradients, alpha=-rate)
@@ -116,18 +126,29 @@ class Adagrad(Optimizer):
         if not _numpy_can(weight):
             _adagrad_rows(weight, sums, rows, gradients, rate, by_row)
             return
-        if name not in self._slots:
-            self._slots[name] = np.zeros(len(weight), np.int32)
         update = _adagrad_row_wise if by_row else _adagrad
         update(
             _flat(weight),
             sums.numpy() if by_row else _flat(sums),
             rows.numpy(),
             _flat(gradients),
-            self._slots[name],
+            self._slots_of(name, weight),
             np.float32(rate),
             np.float32(EPSILON),
         )
+
+    def _step_bags(self, passes: Sequence[BagGradients], rate: float) -> None:
+        for table, number in enumerate(passes[0].tables.numbers):
+            name = f"tables.{number}.weight"
+            weight = passes[0].tables.weights[table]
+            rows, gradients = row_gradients(passes, table, self._slots_of(name, weight))
+            self._step_rows(name, weight, rows, gradients, rate)
+
+    def _slots_of(self, name: str, weight: Tensor) -> Any:
+        """Zeros [rows] that kernels note rows in and leave as zeros."""
+        if name not in self._slots:
+            self._slots[name] = np.zeros(len(weight), np.int32)
+        return self._slots[name]
 
 
 def make_optimizer(kind: Kind, model: nn.Module) -> Optimizer:

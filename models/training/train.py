@@ -14,6 +14,7 @@ from ... import HotrowError
 from ..data.prefetch import prepared
 from ..data.source import Source, batches
 from ..dlrm import DLRM
+from ..fast.training import FastForward
 from ..inputs import Batch
 from ..loss import Loss, click_loss
 from ..roles import role
@@ -117,6 +118,7 @@ class Trainer:
     def __init__(self, model: DLRM, source: Source, training: Training, test: Source | None = None) -> None:
         model.requires_grad_(True)
         self.model, self.source, self.training, self.test = model, source, training, test
+        self.forward = FastForward(model)
         self.optimizer = make_optimizer(training.optimizer, model)
         self.progress = Progress()
 
@@ -146,7 +148,7 @@ class Trainer:
         """Forward, backward and, where a group of accumulated batches ends, a step; the batch's mean loss."""
         with role("data"):
             batch = on_device(batch, self.model)
-        probability = self.model(batch.dense, batch.indices, batch.offsets)
+        probability = self.forward(batch)
         with role("loss"):
             loss = self.training.loss_of(probability, batch.label)
             weighted = loss if self.training.accumulate == 1 else loss * (batch.samples / self._group_samples())
@@ -158,7 +160,7 @@ class Trainer:
             raise HotrowError(f"the loss is {value} at {where}; lower --learning-rate, or set --loss-threshold 1e-7")
         if self._group_ends():
             with role("optimizer"):
-                self.optimizer.step(self.rate())
+                self.optimizer.step(self.rate(), self.forward.taken())
         return value
 
     def _group_ends(self) -> bool:

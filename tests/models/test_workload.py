@@ -30,7 +30,7 @@ def test_forward_goes_through_the_batches_and_changes_nothing() -> None:
     assert torch.equal(results[0], results[3])
     assert not torch.equal(results[0], results[1])
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-    assert ranges(step) == ["data", "bottom", "embedding", "interaction", "top", "top"]
+    assert ranges(step) == ["data", "check", "bottom", "embedding", "interaction", "top", "top"]
 
 
 @pytest.mark.parametrize("loss", ["mse", "bce", "wbce"])
@@ -39,7 +39,7 @@ def test_training_lowers_the_loss(loss: str) -> None:
     step = training_step(model, batches, rate=0.5, loss=loss)  # type: ignore[arg-type]
     losses = [step().item() for _ in range(30)]
     assert losses[-1] < 0.9 * losses[0]
-    parts = ["data", "bottom", "embedding", "interaction", "top", "top", "loss", "backward", "optimizer"]
+    parts = ["data", "check", "bottom", "embedding", "interaction", "top", "top", "loss", "backward", "optimizer"]
     assert ranges(step) == parts
 
 
