@@ -51,7 +51,7 @@ def steps_over_batch(
         values = [1e6 * value for value, _, _ in totals]
         errors = [[1e6 * (v - low) for v, low, _ in totals], [1e6 * (high - v) for v, _, high in totals]]
         time_axes.errorbar(values, bars, xerr=errors, fmt="o", color="black", markersize=4, capsize=3)
-        time_axes.set(xscale="log", xlabel="µs per sample\n(95 % interval)")
+        time_axes.set(xscale="log", xlabel="µs per sample\n(interval over\nprocesses)")
         _decades(time_axes, [x for t in totals for x in t])
         shares_axes.invert_yaxis()
         shares_axes.set(xlabel="share of the step's time, %", ylabel="batch", xlim=(0, 100), title=title)
@@ -79,7 +79,7 @@ def _decades(axes: Axes, seconds: Sequence[float]) -> None:
 
 
 def speedups(bars: Sequence[Bar], title: str, baseline: str) -> Figure:
-    """Horizontal bars of speedup over `baseline` with 95 % intervals; the line at 1 is no change."""
+    """Horizontal bars of speedup over `baseline` with their intervals; the line at 1 is no change."""
     with _look("speedups"):
         figure, axes = _axes(height=1.4 + 0.34 * len(bars))
         names = [name for name, *_ in bars]
@@ -88,7 +88,7 @@ def speedups(bars: Sequence[Bar], title: str, baseline: str) -> Figure:
         axes.barh(names, values, xerr=errors, color=PALETTE[0], ecolor="black", capsize=3)
         axes.axvline(1, color="#666666", linewidth=1)
         axes.invert_yaxis()
-        axes.set(xlabel=f"speedup over {baseline}, ratio (95 % interval)", title=title)
+        axes.set(xlabel=f"speedup over {baseline}, ratio (interval over processes)", title=title)
         axes.grid(axis="y", visible=False)
         return figure
 
@@ -108,7 +108,7 @@ def bands(series: Sequence[Band], over: str, of: str, title: str) -> Figure:
         if over.endswith("bytes"):
             _powers_of_two(axes, [x for _, xs, *_ in series for x in xs])
         _log_y(axes)
-        axes.set(xlabel=over, ylabel=f"{of} (95 % interval)", title=title)
+        axes.set(xlabel=over, ylabel=f"{of}\n(interval over processes)", title=title)
         figure.legend(loc="outside lower center", ncols=3, fontsize=8)
         return figure
 
@@ -152,7 +152,7 @@ def roofline(dots: Sequence[Dot], roofs: Sequence[Roof], slopes: Sequence[Roof],
     with _look("roofline"):
         figure, axes = _axes(width=7.2, height=5.4)
         parts, batches = (list(dict.fromkeys(dot[k] for dot in dots)) for k in (0, 1))
-        top = max([speed for _, speed in roofs] + [high for *_, high in dots])
+        top = max(speed for _, speed in roofs)
         left = min(x for _, _, x, *_ in dots) / 2
         right = 2 * max([x for _, _, x, *_ in dots] + [top / speed for _, speed in slopes])
         handles = [_ceiling(axes, left, right, top, k, *slope) for k, slope in enumerate(slopes)]
@@ -174,10 +174,10 @@ def roofline(dots: Sequence[Dot], roofs: Sequence[Roof], slopes: Sequence[Roof],
         _log_y(axes)
         axes.set(
             xlabel="arithmetic intensity, FLOP per byte that operators touch",
-            ylabel="GFLOP/s (95 % interval)",
+            ylabel="GFLOP/s (interval over processes)",
             title=title,
             xlim=(left, right),
-            ylim=(1e-9 * min(low for *_, low, _ in dots) / 2, 3e-9 * top),
+            ylim=(1e-9 * min(low for *_, low, _ in dots) / 2, 1.5e-9 * max(top, *(high for *_, high in dots))),
         )
         figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
         return figure

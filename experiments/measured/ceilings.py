@@ -50,12 +50,12 @@ def ceilings(machine: Machine, host: Host, threads: int, precision: str, row_byt
 
 
 def _roofs(products: Sequence[Curve]) -> tuple[tuple[str, float], ...]:
-    """The fastest layer of each library at the widest SIMD, by library and width."""
-    best: dict[str, float] = {}
+    """The fastest layer at every SIMD width and the library that was."""
+    best: dict[str, tuple[float, str]] = {}
     for curve in products:
-        name = f"{curve.detail['library']} {curve.detail['precision']} {curve.isa}"
-        best[name] = max(best.get(name, 0.0), *curve.value)
-    return tuple(sorted(best.items(), key=lambda item: -item[1]))
+        name = f"{curve.detail['precision']} {curve.isa}, {curve.detail['library']}"
+        best[curve.isa] = max(best.get(curve.isa, (0.0, "")), (max(curve.value), name))
+    return tuple((name, speed) for speed, name in sorted(best.values(), reverse=True))
 
 
 def _slopes(curves: Sequence[Curve], row_bytes: float) -> tuple[tuple[str, float], ...]:
@@ -94,8 +94,13 @@ def grid(profile: ModelProfile, found: Ceilings) -> Grid:
         for bound in (min(slope, found.roofs[0][1]),)
     )
     heads = ("step and batch", "part", "FLOP/byte", "GFLOP/s", "ceiling", "of it", "bound by")
-    caption = f"Under the ceilings of {found.machine}, {found.threads} threads; above 100 % the bytes came from cache"
+    caption = f"Under the ceilings of {found.machine}, {threads_of(found)}; above 100 % the bytes came from cache"
     return Grid(caption, heads, rows, "measured")
+
+
+def threads_of(found: Ceilings) -> str:
+    """As "1 thread"."""
+    return f"{found.threads} thread{'s' if found.threads > 1 else ''}"
 
 
 def figures(profile: ModelProfile, found: Ceilings) -> dict[str, Figure]:
@@ -103,7 +108,7 @@ def figures(profile: ModelProfile, found: Ceilings) -> dict[str, Figure]:
     made = {}
     for mode in dict.fromkeys(step.mode for step in profile.steps):
         dots = [dot for step in profile.steps if step.mode == mode for dot in _dots(step)]
-        title = f"{profile.name}, {mode}, {found.threads} thread{'s' if found.threads > 1 else ''}"
+        title = f"{profile.name}, {mode}, {threads_of(found)}"
         made[f"roofline-{mode}"] = plots.roofline(dots, found.roofs, found.slopes, title)
     return made
 

@@ -14,7 +14,7 @@ from ...profiling.runner import Plan, Runs, run
 from ...profiling.summary import TOLERANCE, measurement, output_check, speedup
 from ...progress import Advance, ignore
 from ..grid import Grid
-from .profile_grids import contended, library_words
+from .profile_grids import OVER, contended, library_words
 from .profile_study import ROUNDED
 
 OPERATORS = f"{Configuration.__module__.rpartition('.')[0]}.operators"
@@ -89,7 +89,7 @@ def grid(points: Sequence[WidthPoint]) -> Grid:
     """One row per operator and width; widths that a library cannot be asked for, or did not take, are said to be so."""
     return Grid(
         "SIMD width by operator, one thread: speedup over the machine's own choice",
-        ("operator", "width", "µs (95 % interval)", "speedup (95 % interval)", "output", "its library used"),
+        ("operator", "width", f"µs ({OVER})", f"speedup ({OVER})", "output", "its library used"),
         tuple(_row(point) for point in sorted(points, key=lambda p: p.operator)),
         "measured",
     )

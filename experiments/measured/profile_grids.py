@@ -13,6 +13,7 @@ from .crossover import crossover
 from .operator_grids import RATE_HEADS, rate_cells, role_name
 from .profile_study import AxisPoint, ModelProfile, StepProfile
 
+OVER = "interval over processes"
 LONGEST = 72  # of a frame's name, in characters
 
 
@@ -40,7 +41,7 @@ def step_grid(profile: ModelProfile) -> Grid:
         )
         for s in profile.steps
     )
-    heads = ("step and batch", "ms (95 % interval)", "samples/s", "p50", "p90", "p99, ms", "in parts", "traced")
+    heads = ("step and batch", f"ms ({OVER})", "samples/s", "p50", "p90", "p99, ms", "in parts", "traced")
     return Grid(
         f"{profile.name}: median over processes; percentiles of all repeats, disturbed ones too",
         heads,
@@ -73,7 +74,7 @@ def axis_grid(axis: str, points: Sequence[AxisPoint]) -> Grid:
     """One row per setting and step of an axis: time, speedup, output, what the libraries used."""
     rows = tuple(_axis_row(point) for point in points if point.axis == axis)
     libraries = "ATen; FBGEMM; oneDNN; MKL, or why it failed"
-    heads = (axis, "step", "ms (95 % interval)", "speedup (95 % interval)", "output", libraries)
+    heads = (axis, "step", f"ms ({OVER})", f"speedup ({OVER})", "output", libraries)
     caption = f"Along {axis}: speedup over the run as it is, processes of one round paired"
     return Grid(caption, heads, rows, "measured")
 
@@ -85,7 +86,7 @@ def crossover_grids(points: Sequence[AxisPoint]) -> list[Grid]:
         return []
     found = crossover(cuda)
     cells = ("never or always" if x is None else f"{x:,.3g}" for x in (found.batch, found.low, found.high))
-    heads = ("GPU faster from batch", "95 % interval from", "to")
+    heads = ("GPU faster from batch", f"{OVER}: from", "to")
     caption = "Where GPU and CPU cross, transfers counted; a flat curve crosses nowhere in particular"
     return [Grid(caption, heads, (tuple(cells),), "measured")]
 

@@ -57,7 +57,7 @@ def number_grid(machine: Machine) -> Grid:
     found |= {f"peak of a core, {name}": unit.peak for name, unit in machine.compute.items()}
     found |= machine.calibration.overheads if machine.calibration else {}
     rows = tuple((name, quantity.words, quantity.source) for name, quantity in found.items())
-    return Grid(machine.name, ("what", "value (95 % interval)", "from"), rows, "measured")
+    return Grid(machine.name, ("what", "value (interval over processes)", "from"), rows, "measured")
 
 
 def grids(machine: Machine, self_test: bool = False) -> tuple[Grid, ...]:

@@ -130,6 +130,12 @@ def test_ratios_pair_the_processes_of_a_round() -> None:
     assert measurement(half, "s").metadata["isa_ATen"] == "AVX2"
 
 
+def test_one_process_has_an_interval_of_its_repeats() -> None:
+    alone = measurement(made("alone", {0: [1.0, 2.0, 2.0, 3.0]}), "s")
+    assert alone.low < alone.value == 2 < alone.high
+    assert "repeats of one process" in str(alone.metadata["statistic"])
+
+
 def test_too_few_undisturbed_repeats_are_called_contended() -> None:
     times = {0: [1.0, 2.0, 3.0], 1: [1.0, 2.0, 3.0], 2: [1.0, 2.0, 3.0]}
     assert measurement(made("a", times), "s", "p25").metadata["contended"] is False

@@ -16,7 +16,7 @@ from hotrow.profiling.measurement import Interval
 from hotrow.profiling.units import Quantity
 
 HOST = host_facts()
-FOUND = Ceilings("m", 1, (("oneDNN fp32 avx2", 2e11),), (("stream from cache", 1e11), ("stream from memory", 1e10)))
+FOUND = Ceilings("m", 1, (("fp32 avx2, oneDNN", 2e11),), (("stream from cache", 1e11), ("stream from memory", 1e10)))
 
 
 def curve(what: str, value: tuple[float, ...], threads: int = 1, **detail: str | int) -> Curve:
@@ -47,7 +47,7 @@ CURVES = (
 
 def test_ceilings_are_the_fastest_that_was_measured() -> None:
     found = ceilings(machine(*CURVES), HOST, 1, "fp32", 100)
-    assert found.roofs == (("oneDNN fp32 avx2", 9e10), ("MKL fp32 avx2", 5e10))
+    assert found.roofs == (("fp32 avx2, oneDNN", 9e10),)
     assert found.slopes == (
         ("stream from cache", 8e10),
         ("stream from memory", 1e10),
