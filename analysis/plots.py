@@ -32,6 +32,7 @@ PALETTE = (
     "#999933",
     "#44AA99",
 )
+INK = "#111111"  # on a light ground of its own, also on a dark page
 DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 FEW_POINTS = 12  # points of a line are marked up to here
@@ -186,7 +187,7 @@ def heat_map(rows: Sequence[str], columns: Sequence[str], values: Sequence[Seque
         for y, row in enumerate(percent):
             for x, value in enumerate(row):
                 axes.text(
-                    x, y, f"{value:.0f}", ha="center", va="center", fontsize=8, color="white" if value > 55 else "black"
+                    x, y, f"{value:.0f}", ha="center", va="center", fontsize=8, color="white" if value > 55 else INK
                 )
         figure.colorbar(image, label="hits, %")
         axes.set(xlabel="capacity, rows", title=title)
@@ -214,7 +215,9 @@ def stacked_shares(
             drawn = axes.barh(bars, widths, left=left, label=name, color=colour, hatch=hatch, edgecolor="white")
             numbers = axes.bar_label(drawn, [f"{w:.0f}" if w >= 4 else "" for w in widths], label_type="center")
             for number in numbers:
-                number.set(fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1})
+                number.set(
+                    color=INK, fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}
+                )
             left = [a + b for a, b in zip(left, widths, strict=True)]
         axes.invert_yaxis()
         axes.set(xlabel=label, xlim=(0, 100), title=title)
@@ -234,15 +237,15 @@ def over_axis(series: Sequence[Series], x_label: str, y_label: str, title: str) 
 
 
 def to_svg(figure: Figure, label: str) -> str:
-    """The figure as an SVG element to put into a page; `label` is what a screen reader says."""
+    """The figure as an SVG element to put into a page, in the page's colour of text; `label` is for screen readers."""
     buffer = io.StringIO()
     with _look(label):
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
-    text = text[text.index("<svg") :]
+    text = text[text.index("<svg") :].replace("#000000", "currentColor")
     described = re.sub(r'\b(width|height)="[^"]*pt"', "", text[: text.index(">")])
     safe = label.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    return f'{described} role="img" aria-label="{safe}"{text[text.index(">") :]}'
+    return f'{described} fill="currentColor" role="img" aria-label="{safe}"{text[text.index(">") :]}'
 
 
 def save(figure: Figure, path: Any) -> None:

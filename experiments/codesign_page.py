@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..analysis import plots
 from ..analysis.recommendation.split import Split
 from ..profiling.host import Host
@@ -101,7 +103,7 @@ def _memory(result: CoDesign) -> Section:
         "Reachable is the hit ratio of a cache that holds every row: first accesses always miss. The columns name the "
         "smallest LRU cache that gets this share of the reachable hits.",
     ]
-    grids = [_short(sizing_grid(result.sizing))]
+    grids = [_without(_short(sizing_grid(result.sizing)), ("lookups", "touched"))]  # the traffic's table has them
     if result.shared_knee is not None:
         capacity = result.shared_knee.capacity
         words.append(
@@ -112,6 +114,13 @@ def _memory(result: CoDesign) -> Section:
         heads = ("how", "hits", "rows per table")
         grids.append(Grid(f"{capacity:,} rows shared out, LRU, cold start", heads, rows, "simulated"))
     return Section("memory", "How much fast memory is enough", tuple(words), grids=tuple(grids))
+
+
+def _without(grid: Grid, heads: tuple[str, ...]) -> Grid:
+    """A table without some of its columns."""
+    kept = [k for k, head in enumerate(grid.heads) if head not in heads]
+    rows = tuple(tuple(row[k] for k in kept) for row in grid.rows)
+    return replace(grid, heads=tuple(grid.heads[k] for k in kept), rows=rows)
 
 
 def _rows(split: Split) -> str:
