@@ -345,19 +345,19 @@ def profile(
     Example: hotrow profile --preset criteo-kaggle --axis isa --axis threads --out profile
     """
     from . import progress
-    from .experiments.measured import profile_command
+    from .experiments.measured import profile_answer, profile_files
     from .experiments.measured.axes import parse_axes
     from .experiments.measured.profile_study import Request
     from .models.config import load_preset
     from .profiling.machine_files import load_machine
     from .profiling.runner import Plan
 
-    batches, modes = profile_command.whole_numbers(batch, "--batch"), [word.strip() for word in mode.split(",")]
-    question = profile_command.Question(
+    batches, modes = profile_answer.whole_numbers(batch, "--batch"), [word.strip() for word in mode.split(",")]
+    question = profile_answer.Question(
         Request(batches, modes, parse_axes(axis or ()), threads, isa, precision, device, stacks, seed),
         Plan(processes, seconds, deadline=deadline, traced=5, seed=seed, chrome_traces=chrome),
         operators,
-        profile_command.side_by_side(colocate),
+        profile_answer.side_by_side(colocate),
         None if limit is None else 1e-3 * limit,
         None if machine is None else load_machine(machine),
     )
@@ -366,17 +366,19 @@ def profile(
     else:
         loaded = _load(trace or DEFAULT_TRACE, format)
         config = _model(preset, loaded, scale)
-    with progress.bar("profile", "steps", profile_command.steps(question), quiet) as advance:
-        found = profile_command.answer(config, loaded, question, advance)
+    with progress.bar("profile", "steps", profile_answer.steps(question), quiet) as advance:
+        found = profile_answer.answer(config, loaded, question, advance)
     if out is not None:
-        profile_command.save(found, out)
+        profile_files.save(found, out, f"hotrow {__version__}: hotrow {shlex.join(sys.argv[1:])}")
     if as_json:
-        _print_json(profile_command.plain(found))
+        _print_json(profile_answer.plain(found))
         return
-    _print_grids(profile_command.grids(found))
+    _print_grids(profile_answer.grids(found))
     if not quiet:
         uniform = ("no trace given, so ids are uniform over the preset's rows",) if loaded is None else ()
-        _print_notes((*uniform, *profile_command.notes(found)))
+        _print_notes((*uniform, *found.notes))
+        if out is not None:
+            print(f"{out / 'profile.html'}: open it in a browser")
 
 
 @app.command()

@@ -1,40 +1,36 @@
-"""A model's profile as plain values and as files: figures, flame graph, speedscope, all numbers."""
+"""A model's profile as files: page, figures, flame graph, speedscope, all numbers."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from ...analysis import plots
 from ...atomic import replacing
 from ...profiling.child import file_name
-from ...profiling.py_spy import StackProfile, speedscope
-from .profile_figures import figures, flame_graph
-from .profile_study import ModelProfile
+from ...profiling.py_spy import speedscope
+from ..report import render
+from . import ceilings
+from .profile_answer import Answer, plain
+from .profile_figures import colocation_figures, figures, flame_graph
+from .profile_page import page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plain(profile: ModelProfile) -> dict[str, Any]:
-    """Everything as plain values, for JSON; stacks as "outer;…;inner" with their samples."""
-    made: dict[str, Any] = msgspec.to_builtins(replace(profile, stacks=None))
-    if profile.stacks is not None:
-        made["stacks"] = _plain_stacks(profile.stacks)
-    return made
+def save(found: Answer, folder: Path, command: str) -> tuple[Path, ...]:
+    """Write the page, figures (SVG and PNG), flame graph, speedscope file and all numbers below `folder`.
 
-
-def save(profile: ModelProfile, folder: Path) -> tuple[Path, ...]:
-    """Write figures (SVG and PNG), flame graph, speedscope file and numbers below `folder`; returns the files.
-
-    speedscope.json opens at speedscope.app. Raises HotrowError where the folder cannot be written.
+    Returns the files; speedscope.json opens at speedscope.app. command: what makes it again. Raises HotrowError where
+    the folder cannot be written.
     """
-    texts = {"profile.json": json.dumps(plain(profile), indent=1)}
-    flame = flame_graph(profile)
+    profile, flame = found.profile, flame_graph(found.profile)
+    texts = {
+        "profile.html": render(page(found, command)),
+        "profile.json": json.dumps(plain(found), indent=1, allow_nan=False),
+    }
     if profile.stacks is not None and flame is not None:
         texts |= {"flame.svg": flame, "speedscope.json": json.dumps(speedscope(profile.stacks))}
     for point in profile.axes:
@@ -43,8 +39,14 @@ def save(profile: ModelProfile, folder: Path) -> tuple[Path, ...]:
     for name, text in texts.items():
         with replacing(folder / name) as beside:
             beside.write_text(text, encoding="utf-8")
-    drawn = [path for name, figure in figures(profile).items() for path in save_figure(figure, folder / name)]
+    drawn = [path for name, figure in _figures(found).items() for path in save_figure(figure, folder / name)]
     return (*(folder / name for name in texts), *drawn)
+
+
+def _figures(found: Answer) -> dict[str, Figure]:
+    drawn = figures(found.profile)
+    drawn |= {} if found.ceilings is None else ceilings.figures(found.profile, found.ceilings)
+    return drawn | ({} if found.together is None else colocation_figures(found.together))
 
 
 def save_figure(figure: Figure, path: Path) -> tuple[Path, ...]:
@@ -54,8 +56,3 @@ def save_figure(figure: Figure, path: Path) -> tuple[Path, ...]:
         with replacing(file) as beside:
             plots.save(figure, beside)
     return made
-
-
-def _plain_stacks(stacks: StackProfile) -> dict[str, Any]:
-    made: dict[str, Any] = msgspec.to_builtins(replace(stacks, stacks={}))
-    return made | {"stacks": {";".join(stack): count for stack, count in stacks.stacks.items()}}

@@ -11,6 +11,7 @@ import torch
 
 from hotrow import HotrowError
 from hotrow.experiments.measured.axes import everything, parse_axes, varied
+from hotrow.experiments.measured.profile_answer import Answer, Question, side_by_side, steps, whole_numbers
 from hotrow.experiments.measured.profile_figures import figures, flame_graph
 from hotrow.experiments.measured.profile_files import save
 from hotrow.experiments.measured.profile_grids import grids, library_words, short, stack_grid
@@ -94,16 +95,28 @@ def test_grids_show_everything(profile: ModelProfile) -> None:
 
 
 def test_files_hold_everything(profile: ModelProfile, tmp_path: Path) -> None:
-    made = save(dataclasses.replace(profile, stacks=STACKS), tmp_path)
+    answer = Answer(dataclasses.replace(profile, stacks=STACKS, notes=("a note",)))
+    made = save(answer, tmp_path, "hotrow profile")
     assert {path.name for path in made} == {
         "profile.json",
+        "profile.html",
         "flame.svg",
         "speedscope.json",
         *(f"{name}{suffix}" for name in FIGURES for suffix in (".svg", ".png")),
     }
-    numbers = json.loads((tmp_path / "profile.json").read_text())
+    numbers = json.loads((tmp_path / "profile.json").read_text())["profile"]
     assert numbers["stacks"]["stacks"] == {"a;b": 3, "a": 1}
     assert len(numbers["steps"]) == 6
+    page = (tmp_path / "profile.html").read_text()
+    for words in (
+        "Flame graph: blue is Python",
+        "Along precision",
+        "A note.",
+        "Made by hotrow profile",
+        "5000 threads;",
+    ):
+        assert words in page
+    assert page.count("<svg") == len(FIGURES) + 1
 
 
 def test_figures_of_a_profile(profile: ModelProfile) -> None:
@@ -188,6 +201,22 @@ def test_axes_from_words_to_configurations() -> None:
     ):
         with pytest.raises(HotrowError, match=message):
             varied(BASE, parse_axes([words]))
+
+
+def test_words_of_the_command_line() -> None:
+    assert whole_numbers("1, 16", "--batch") == (1, 16)
+    for text in ("", "1,,2", "0", "x", "-1"):
+        with pytest.raises(HotrowError, match="--batch"):
+            whole_numbers(text, "--batch")
+    assert side_by_side(None) is None
+    assert side_by_side("all") == ()
+    assert side_by_side("1,3") == (1, 3)
+
+
+def test_progress_counts_every_process() -> None:
+    assert steps(Question(Request(axes={"threads": ("1",)}), QUICK)) == 3
+    assert steps(Question(plan=QUICK, colocate=(1,))) == 1 + 4
+    assert steps(Question(plan=QUICK, operators=True)) > 20
 
 
 def test_two_models_share_their_weights() -> None:

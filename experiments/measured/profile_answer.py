@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
 from ... import HotrowError
-from ...atomic import replacing
 from ...models.config import ModelConfig
 from ...profiling.host import host_facts
 from ...profiling.isa import NATIVE, widths
 from ...profiling.machine import Machine
+from ...profiling.py_spy import StackProfile
 from ...profiling.runner import Plan
 from ...progress import Advance, ignore
 from ...tracegen.trace import Trace
 from ..grid import Grid
-from . import colocation, isa_sweep, profile_files, profile_grids
+from . import colocation, isa_sweep, profile_grids
 from .ceilings import Ceilings, ceilings
-from .ceilings import figures as roofline_figures
 from .ceilings import grid as ceiling_grid
 from .colocation import CoLocation, colocate
 from .isa_sweep import WidthPoint
-from .profile_figures import colocation_figures
 from .profile_study import ModelProfile, Request, processes, profile_model
 
 
@@ -56,6 +52,12 @@ class Answer:
     widths: tuple[WidthPoint, ...] = ()
     together: CoLocation | None = None
     ceilings: Ceilings | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know beside the numbers."""
+        trap = None if self.together is None else self.together.trap
+        return (*self.profile.notes, *([trap] if trap else ()))
 
 
 def steps(question: Question) -> int:
@@ -99,15 +101,12 @@ def grids(found: Answer) -> tuple[Grid, ...]:
     return (*profile_grids.grids(found.profile), *roof, *swept, *beside)
 
 
-def notes(found: Answer) -> tuple[str, ...]:
-    """What to know beside the tables."""
-    trap = found.together.trap if found.together is not None else None
-    return (*found.profile.notes, *([trap] if trap else ()))
-
-
 def plain(found: Answer) -> dict[str, Any]:
-    """Everything as plain values, for JSON."""
-    made = {"profile": profile_files.plain(found.profile)}
+    """Everything as plain values, for JSON; stacks as "outer;…;inner" with their samples."""
+    profile: dict[str, Any] = msgspec.to_builtins(replace(found.profile, stacks=None))
+    if found.profile.stacks is not None:
+        profile["stacks"] = _plain_stacks(found.profile.stacks)
+    made = {"profile": profile}
     if found.widths:
         made["operators"] = msgspec.to_builtins(found.widths)
     if found.together is not None:
@@ -117,16 +116,9 @@ def plain(found: Answer) -> dict[str, Any]:
     return made
 
 
-def save(found: Answer, folder: Path) -> tuple[Path, ...]:
-    """Write every figure (SVG and PNG), table and number below `folder`; returns the files."""
-    files = list(profile_files.save(found.profile, folder))
-    drawn = {} if found.together is None else colocation_figures(found.together)
-    drawn |= {} if found.ceilings is None else roofline_figures(found.profile, found.ceilings)
-    for name, figure in drawn.items():
-        files += profile_files.save_figure(figure, folder / name)
-    with replacing(folder / "profile.json") as beside:
-        beside.write_text(json.dumps(plain(found), indent=1, allow_nan=False), encoding="utf-8")
-    return tuple(files)
+def _plain_stacks(stacks: StackProfile) -> dict[str, Any]:
+    made: dict[str, Any] = msgspec.to_builtins(replace(stacks, stacks={}))
+    return made | {"stacks": {";".join(stack): count for stack, count in stacks.stacks.items()}}
 
 
 def whole_numbers(text: str, what: str) -> tuple[int, ...]:
