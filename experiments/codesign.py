@@ -15,7 +15,7 @@ from ..profiling.measurement import OperatorProfile
 from ..progress import Advance, ignore
 from ..tracegen.trace import Trace
 from .cache_sizing import CacheSizing, cache_sizing
-from .lru_curves import lru_curves
+from .lru_curves import LruCurves, lru_curves
 from .measured.bottlenecks import RoleRate, profile_forward_and_training, rates
 from .traffic import Traffic, describe
 
@@ -33,11 +33,21 @@ class CoDesign:
     batch: int
     traffic: Traffic
     sizing: tuple[CacheSizing, ...]
-    shared_knee: Knee | None
-    splits: tuple[Split, ...]
+    curves: LruCurves
+    splits: tuple[Split, ...]  # of the shared curve's knee
     forward: OperatorProfile
     training: OperatorProfile
     rates: tuple[RoleRate, ...]  # of the forward pass
+
+    @property
+    def shared_knee(self) -> Knee | None:
+        """Of one LRU cache for all tables."""
+        return self.curves.shared_knee
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row in float32."""
+        return 4 * self.config.dim
 
 
 def codesign(
@@ -72,7 +82,7 @@ def codesign(
         batch=batch,
         traffic=describe(trace, name, curves.tables),
         sizing=cache_sizing(curves, row_bytes),
-        shared_knee=found,
+        curves=curves,
         splits=made,
         forward=forward,
         training=training,
@@ -94,4 +104,5 @@ def plain(result: CoDesign) -> dict[str, Any]:
         "splits": [asdict(split) for split in result.splits],
         "forward": msgspec.to_builtins(result.forward),
         "training": msgspec.to_builtins(result.training),
+        "rates": msgspec.to_builtins(result.rates),
     }

@@ -8,10 +8,12 @@ from ..analysis import plots
 from ..analysis.recommendation.split import Split
 from ..profiling.host import Host
 from .cache_sizing import binary
+from .cache_sizing import figures as sizing_figures
 from .cache_sizing import grid as sizing_grid
 from .codesign import CoDesign
 from .grid import Grid
 from .measured.operator_grids import part_name, rate_grid, role_grid, role_name, time_of
+from .memory_levels import known_capacities
 from .report import Picture, Report, Section
 from .traffic import Traffic, figures
 
@@ -48,7 +50,7 @@ def _answer(result: CoDesign) -> tuple[str, ...]:
         f"{time_of(training)}, the largest part in {part_name(slowest)} ({slowest.share.value:.0%}).",
     ]
     if result.shared_knee is not None:
-        found, row_bytes = result.shared_knee, result.config.dim * 4
+        found, row_bytes = result.shared_knee, result.row_bytes
         lines.insert(
             1,
             f"One LRU cache for all tables has its knee at {found.capacity:,} rows "
@@ -113,7 +115,21 @@ def _memory(result: CoDesign) -> Section:
         rows = tuple((split.how, f"{split.hit_ratio:.2%}", _rows(split)) for split in result.splits)
         heads = ("how", "hits", "rows per table")
         grids.append(Grid(f"{capacity:,} rows shared out, LRU, cold start", heads, rows, "simulated"))
-    return Section("memory", "How much fast memory is enough", tuple(words), grids=tuple(grids))
+    drawn = sizing_figures(result.curves, known_capacities(result.row_bytes))
+    pictures = (
+        Picture(
+            plots.to_svg(drawn["lru-shared"], "LRU miss ratio of one cache for all tables"),
+            "One LRU cache for all tables, exact, cold start. The knee has its 90 % interval; dotted, what published "
+            f"processors' caches would hold of rows of {result.row_bytes} bytes.",
+            "simulated",
+        ),
+        Picture(
+            plots.to_svg(drawn["lru-tables"], "LRU hits by table and capacity"),
+            "Hits of an LRU cache of its own for each table, by its capacity.",
+            "simulated",
+        ),
+    )
+    return Section("memory", "How much fast memory is enough", tuple(words), pictures=pictures, grids=tuple(grids))
 
 
 def _without(grid: Grid, heads: tuple[str, ...]) -> Grid:
