@@ -61,6 +61,7 @@ def configurations(sizes: Sizes, simd: tuple[str, ...], processors: int) -> tupl
             f"{module}:latency",
             loads | {"pages": list(sizes.pages)},
             environment={"NUMPY_MADVISE_HUGEPAGE": "0"},
+            huge_pages=False,
         ),
         Configuration(
             readings.LARGE, f"{module}:latency", loads, environment={"NUMPY_MADVISE_HUGEPAGE": "1"}, huge_pages=True

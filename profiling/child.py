@@ -29,6 +29,8 @@ from .watchdog import STACK_FILE
 OUTPUTS = 4096  # numbers of a workload's output that are compared
 ANYBODY = -1  # PR_SET_PTRACER_ANY
 PR_SET_PTRACER = 0x59616D61
+PR_SET_THP_DISABLE = 41
+ASKED = {None: "", True: ", torch asks", False: ", forbidden"}
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -93,8 +95,7 @@ def main(request: Path, result: Path) -> int:
 def measured(request: Request) -> Result:
     """Build the workload and time every one of its steps."""
     configuration = request.configuration
-    if request.cpus and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, request.cpus)  # before torch, whose threads inherit it
+    settle(request)
     before = _counters()
     workload = build(configuration)
     import torch
@@ -105,8 +106,17 @@ def measured(request: Request) -> Result:
     isa = verify(configuration.isa)
     output = None if workload.output is None else _numbers(workload.output())
     steps = _timed(workload, request)
-    facts = dict(workload.facts) | _facts(before, torch.get_num_threads())
+    facts = dict(workload.facts) | _facts(before, torch.get_num_threads(), configuration)
     return Result(steps, list(isa), facts, output)
+
+
+def settle(request: Request) -> None:
+    """What a process must do to itself before torch is loaded: its processors, which threads inherit, and its pages."""
+    if request.cpus and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, request.cpus)
+    if request.configuration.huge_pages is False and sys.platform.startswith("linux"):
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, ctypes.c_ulong(1), 0, 0, 0)
 
 
 def build(configuration: Configuration) -> Workload:
@@ -180,7 +190,7 @@ def _counters() -> dict[str, float]:
     return found
 
 
-def _facts(before: dict[str, float], threads: int) -> dict[str, Fact]:
+def _facts(before: dict[str, float], threads: int, configuration: Configuration) -> dict[str, Fact]:
     from .host import host_facts
 
     after = _counters()
@@ -190,7 +200,7 @@ def _facts(before: dict[str, float], threads: int) -> dict[str, Fact]:
         "threads": threads,
         "cpus": ",".join(map(str, sorted(os.sched_getaffinity(0)))) if hasattr(os, "sched_getaffinity") else None,
         "wait_policy": os.environ.get("OMP_WAIT_POLICY", "default").lower(),
-        "huge_pages": f"{host.huge_pages}, torch asks" if "THP_MEM_ALLOC_ENABLE" in os.environ else host.huge_pages,
+        "huge_pages": f"{host.huge_pages}{ASKED[configuration.huge_pages]}",
         "anonymous_huge_page_bytes": _huge_bytes(),
         "load_before": before.get("load"),
         "steal_share": (after["steal"] - before["steal"]) / ticks if ticks else None,

@@ -46,8 +46,9 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     workload: "module:function", called with `arguments` in a process of its own; it returns a Workload.
     isa: widest SIMD that the libraries may use. threads: of torch. cpus: processors it is pinned to; None pins it to
-    the least busy ones, () leaves it free. wait_policy: of OpenMP between parallel regions. huge_pages: transparent
-    huge pages for torch's allocations. environment: further variables.
+    the least busy ones, () leaves it free. wait_policy: of OpenMP between parallel regions. huge_pages: True asks for
+    transparent huge pages for torch's allocations, False forbids them to the process, None leaves it to the program.
+    environment: further variables.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 1
     cpus: tuple[int, ...] | None = None
     wait_policy: WaitPolicy | None = None
-    huge_pages: bool = False
+    huge_pages: bool | None = None
     environment: dict[str, str] = {}
 
     def __post_init__(self) -> None:

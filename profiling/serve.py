@@ -6,7 +6,6 @@ writes every request's arrival, begin and end, in seconds of the monotonic clock
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from .child import Request, build, let_look_in
+from .child import Request, build, let_look_in, settle
 
 WARM_UP = 5
 SPIN = 0.002  # seconds before an arrival from which on it is awaited without sleep
@@ -26,8 +25,7 @@ def main(request_file: Path, folder: Path) -> None:
     """Serve what the request says."""
     let_look_in()
     request = msgspec.json.decode(request_file.read_bytes(), type=Request)
-    if request.cpus and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, request.cpus)
+    settle(request)
     workload = build(request.configuration)
     import torch
 

@@ -5,7 +5,6 @@ It makes FOLDER/ready once it is warm, goes on until FOLDER/stop exists, then wr
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from .child import Request, build, let_look_in
+from .child import Request, build, let_look_in, settle
 
 WARM_UP = 3
 LOOK_EVERY = 0.02  # seconds between looks for the end
@@ -23,8 +22,7 @@ def main(request_file: Path, folder: Path) -> None:
     """Spin the first step of the request's configuration, or the one that its arguments name."""
     let_look_in()
     request = msgspec.json.decode(request_file.read_bytes(), type=Request)
-    if request.cpus and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, request.cpus)
+    settle(request)
     workload = build(request.configuration)
     import torch
 

@@ -47,7 +47,7 @@ def everything(axis: str) -> tuple[str, ...]:
     known = {
         "isa": widths(host_facts().simd),
         "threads": tuple(str(2**k) for k in range(12) if 2**k <= len(allowed_cpus())),
-        "precision": ("fp32", "bf16"),
+        "precision": ("fp32", "bf16", "int8-tables"),
         "wait-policy": ("active", "passive"),
         "huge-pages": ("no", "yes"),
         "device": ("cpu", "cuda"),

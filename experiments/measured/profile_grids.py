@@ -73,7 +73,7 @@ def work_grid(profile: ModelProfile) -> Grid:
 def axis_grid(axis: str, points: Sequence[AxisPoint]) -> Grid:
     """One row per setting and step of an axis: time, speedup, output, what the libraries used."""
     rows = tuple(_axis_row(point) for point in points if point.axis == axis)
-    libraries = "ATen; FBGEMM; oneDNN; MKL, or why it failed"
+    libraries = "seen (ATen; FBGEMM; oneDNN; MKL), or why it failed"
     heads = (axis, "step", f"ms ({OVER})", f"speedup ({OVER})", "output", libraries)
     caption = f"Along {axis}: speedup over the run as it is, processes of one round paired"
     return Grid(caption, heads, rows, "measured")
@@ -100,8 +100,15 @@ def _axis_row(point: AxisPoint) -> tuple[str, ...]:
     else:
         output = f"{'agrees' if point.check.agrees else 'DIFFERS'}, {point.check.difference:.1g}"
     speedup = f"{ratio.value:.3g} ({ratio.low:.3g} … {ratio.high:.3g}){contended(ratio)}"
-    isa = "; ".join(library_words(v) for v in point.isa)
-    return (point.setting, point.step, timed(point.total), speedup, output, isa)
+    return (point.setting, point.step, timed(point.total), speedup, output, _seen(point, point.total))
+
+
+def _seen(point: AxisPoint, total: Measurement) -> str:
+    """What the process that ran was seen to use."""
+    if point.axis == "huge-pages":
+        taken = total.metadata.get("anonymous_huge_page_bytes")
+        return "unverified" if taken is None else f"{int(taken) / 2**20:,.0f} MiB on huge pages"
+    return "; ".join(library_words(v) for v in point.isa)
 
 
 def library_words(found: Verified) -> str:

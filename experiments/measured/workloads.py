@@ -23,11 +23,12 @@ from ...profiling.configuration import Workload
 from ...profiling.measurement import Fact
 from ...tracegen import files
 from .bottlenecks import prepared
+from .int8_tables import Int8Table, quantize_tables
 from .traces import batches_for, samples_for
 
 Mode = Literal["inference", "forward", "training"]
-Precision = Literal["fp32", "bf16"]
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+Precision = Literal["fp32", "bf16", "int8-tables"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8-tables": torch.float32}
 
 
 def dlrm(
@@ -48,6 +49,8 @@ def dlrm(
     model_config = msgspec.convert(config, ModelConfig)
     if precision not in DTYPES:
         raise HotrowError(f"precision {precision!r}; known are {', '.join(DTYPES)}")
+    if precision == "int8-tables" and set(modes) != {"inference"}:
+        raise HotrowError("int8 tables are frozen; choose --mode inference, or another precision")
     lookups = (
         uniform_trace(model_config, samples_for(model_config, batches), seed) if trace is None else files.read(trace)
     )
@@ -56,6 +59,8 @@ def dlrm(
         for size in batches
     }
     model = DLRM(model_config, seed, DTYPES[precision])
+    if precision == "int8-tables":
+        quantize_tables(model)
     if device == "cuda":
         from ...profiling.gpu import require_cuda
 
@@ -74,7 +79,7 @@ def dlrm(
         "device": device,
         "seed": seed,
         "index_distribution": "uniform" if trace is None else "trace",
-        "parameter_bytes": model_config.parameters * DTYPES[precision].itemsize,
+        "parameter_bytes": sum(p.numel() * p.itemsize for p in (*model.parameters(), *_packed(model))),
         "batches_prepared": ", ".join(f"{len(chosen)} of {size}" for size, chosen in sets.items()),
     }
     return Workload(steps, partial(_output, model, first), facts, device)
@@ -107,6 +112,10 @@ MODES: dict[str, Callable[[DLRM, Iterable[Batch]], Step]] = {
 def sharing_weights(model: DLRM) -> DLRM:
     """A second model on the same memory, whose weights may want gradients while the first one's do not."""
     return copy.deepcopy(model, {id(p): nn.Parameter(p.data) for p in model.parameters()})
+
+
+def _packed(model: DLRM) -> list[Tensor]:
+    return [table.packed for table in model.tables if isinstance(table, Int8Table)]
 
 
 def _output(model: DLRM, batch: Batch) -> Any:

@@ -11,6 +11,7 @@ import torch
 
 from hotrow import HotrowError
 from hotrow.experiments.measured.axes import everything, parse_axes, varied
+from hotrow.experiments.measured.int8_tables import quantize_tables
 from hotrow.experiments.measured.profile_answer import Answer, Question, side_by_side, steps, whole_numbers
 from hotrow.experiments.measured.profile_figures import figures, flame_graph
 from hotrow.experiments.measured.profile_files import save
@@ -28,6 +29,7 @@ from hotrow.experiments.measured.workloads import dlrm, sharing_weights
 from hotrow.models.config import ModelConfig, TableConfig, load_preset
 from hotrow.models.dlrm import DLRM
 from hotrow.models.inputs import uniform_trace
+from hotrow.models.tables import Hashed
 from hotrow.profiling.configuration import Configuration
 from hotrow.profiling.isa import Verified
 from hotrow.profiling.measurement import Measurement
@@ -44,7 +46,7 @@ BASE = Configuration("base", "m:f", {"config": msgspec.to_builtins(CONFIG)})
 
 @pytest.fixture(scope="module")
 def profile() -> ModelProfile:
-    axes = {"precision": ("bf16",), "threads": ("5000",), "trace": ("uniform", "synthetic")}
+    axes = {"precision": ("bf16", "int8-tables"), "threads": ("5000",), "trace": ("uniform", "synthetic")}
     request = Request((2, 8), ("inference", "forward", "training"), axes, stacks=False)
     return profile_model(CONFIG, uniform_trace(CONFIG, 64), request, QUICK)
 
@@ -70,6 +72,10 @@ def test_axes_have_speedups_or_reasons(profile: ModelProfile) -> None:
     assert low.check is not None
     assert low.check.agrees
     assert low.check.difference > 0
+    small = points["precision", "int8-tables", "inference 8"]
+    assert small.check is not None
+    assert small.check.agrees
+    assert small.check.difference > 0
     crowd = points["threads", "5000", "inference 2"]
     assert crowd.total is None
     assert "5000 threads" in str(crowd.failure)
@@ -125,6 +131,8 @@ def test_figures_of_a_profile(profile: ModelProfile) -> None:
     assert [bar.get_text() for bar in made["axis-precision"].axes[0].get_yticklabels()] == [
         "bf16, inference 2",
         "bf16, inference 8",
+        "int8-tables, inference 2",
+        "int8-tables, inference 8",
     ]
     assert flame_graph(profile) is None
 
@@ -160,6 +168,11 @@ def test_what_is_refused(tmp_path: Path) -> None:
         trace_files([str(three_tables(tmp_path))], None, CONFIG, (2,), tmp_path)
     with pytest.raises(HotrowError, match="precision 'fp7'"):
         dlrm(msgspec.to_builtins(CONFIG), [2], precision="fp7")  # type: ignore[arg-type]
+    with pytest.raises(HotrowError, match="int8 tables are frozen"):
+        dlrm(msgspec.to_builtins(CONFIG), [2], precision="int8-tables")
+    hashed = msgspec.structs.replace(CONFIG.tables[0], storage=Hashed(5))
+    with pytest.raises(HotrowError, match="'a': int8 is for plain tables"):
+        quantize_tables(DLRM(msgspec.structs.replace(CONFIG, tables=(hashed, CONFIG.tables[1]))))
     if not torch.cuda.is_available():
         with pytest.raises(HotrowError, match="CUDA was asked for"):
             dlrm(msgspec.to_builtins(CONFIG), [2], device="cuda")
