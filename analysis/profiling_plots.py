@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .plots import BACKWARD, DASHES, MARKERS, PALETTE, _axes, _log_x, _look, _short
 
@@ -157,7 +157,7 @@ def roofline(dots: Sequence[Dot], roofs: Sequence[Roof], slopes: Sequence[Roof],
         right = 2 * max([x for _, _, x, *_ in dots] + [top / speed for _, speed in slopes])
         handles = [_ceiling(axes, left, right, top, k, *slope) for k, slope in enumerate(slopes)]
         for k, (name, speed) in enumerate(roofs):
-            style = {"color": "black", "linestyle": DASHES[k % len(DASHES)], "linewidth": 1.2}
+            style: dict[str, Any] = {"color": "black", "linestyle": DASHES[k % len(DASHES)], "linewidth": 1.2}
             handles += axes.plot(
                 [speed / slopes[0][1], right], [1e-9 * speed] * 2, label=f"{name}: {1e-9 * speed:.3g} GFLOP/s", **style
             )
@@ -186,7 +186,7 @@ def roofline(dots: Sequence[Dot], roofs: Sequence[Roof], slopes: Sequence[Roof],
 def _ceiling(axes: Axes, left: float, right: float, top: float, k: int, name: str, speed: float) -> Line2D:
     """A memory's ceiling: FLOP/s = bytes/s × FLOP per byte, up to the highest roof."""
     end = min(right, top / speed)
-    style = {"color": "#666666", "linestyle": DASHES[k % len(DASHES)], "linewidth": 1.2}
+    style: dict[str, Any] = {"color": "#666666", "linestyle": DASHES[k % len(DASHES)], "linewidth": 1.2}
     (line,) = axes.plot(
         [left, end], [1e-9 * speed * left, 1e-9 * speed * end], label=f"{name}: {1e-9 * speed:.3g} GB/s", **style
     )
@@ -205,8 +205,7 @@ def colocation(series: Sequence[Band], limit: float | None = None) -> Figure:
             bars = [[1e3 * (v - a) for v, a in zip(value, low, strict=True)]]
             bars.append([1e3 * (b - v) for v, b in zip(value, high, strict=True)])
             shifted = [m + 0.03 * (k - (len(series) - 1) / 2) for m in models]  # bars beside one another
-            style = {"color": PALETTE[k // 2 % len(PALETTE)], "linestyle": DASHES[k % 2], "marker": MARKERS[k % 4]}
-            axes.errorbar(shifted, y, yerr=bars, capsize=3, linewidth=1.2, label=name, **style)
+            axes.errorbar(shifted, y, yerr=bars, capsize=3, linewidth=1.2, label=name, **_pair(k))
         if limit is not None:
             axes.axhline(1e3 * limit, color="#666666", linestyle=":", label="limit")
         axes.set(xlabel="models on the machine", ylabel="latency, ms (range of repeats)", title="Co-location")
@@ -215,13 +214,17 @@ def colocation(series: Sequence[Band], limit: float | None = None) -> Figure:
         return figure
 
 
+def _pair(k: int) -> dict[str, Any]:
+    """The look of a series of which two follow each other, as a p99 and its p50."""
+    return {"color": PALETTE[k // 2 % len(PALETTE)], "linestyle": DASHES[k % 2], "marker": MARKERS[k % 4]}
+
+
 def latency_over_rate(series: Sequence[tuple[str, Sequence[float], Sequence[float]]], limit: float) -> Figure:
     """Milliseconds over the rate of a Poisson process, requests per second; values and limit in seconds."""
     with _look("latency-over-rate"):
         figure, axes = _axes()
         for k, (name, rates, seconds) in enumerate(series):
-            style = {"color": PALETTE[k // 2 % len(PALETTE)], "linestyle": DASHES[k % 2], "marker": MARKERS[k % 4]}
-            axes.plot(rates, [1e3 * s for s in seconds], label=name, **style)
+            axes.plot(rates, [1e3 * s for s in seconds], label=name, **_pair(k))
         axes.axhline(1e3 * limit, color="black", linestyle=":", label="limit of p99")
         _log_y(axes)
         axes.set(

@@ -28,12 +28,11 @@ from .configuration import Configuration, allowed_cpus
 from .host import host_facts
 from .measurement import Measurement
 from .runner import least_busy, module_command
+from .stacks import Stack, collapsed, python_share, within_step
 from .timer import bounds, resampled_medians
 from .watchdog import denied, py_spy
 
-Stack = tuple[str, ...]  # frames, outermost first
 BLIND = "py-spy does not see the worker threads of OpenMP; with several threads their work is missing from its stacks"
-PYTHON_FRAME = re.compile(r"\.py:\d+\)$|\(<.*>:\d+\)$|\((libpython|python)[\d.]*[^)]*\)$")
 PERF_LINE = re.compile(r"^\s*([\d.]+)%\s+(\S+)\s+\[\S\]\s+(.+?)(?:\s+-)*\s*$")
 
 
@@ -171,24 +170,7 @@ def _recorded(
     if done.returncode or not file.exists():
         words = f"{done.stderr}{done.stdout}".strip()
         raise HotrowError(denied(words) or f"py-spy: {words.splitlines()[-1] if words else 'it wrote nothing'}")
-    return collapsed(file.read_text(errors="replace")), window
-
-
-def collapsed(text: str) -> Counter[Stack]:
-    """Stacks of py-spy's raw format: "outer;…;inner count" lines."""
-    stacks: Counter[Stack] = Counter()
-    for line in text.splitlines():
-        frames, _, count = line.rpartition(" ")
-        if frames and count.isdecimal():
-            stacks[tuple(frames.split(";"))] += int(count)
-    return stacks
-
-
-def python_share(stacks: Mapping[Stack, int]) -> float | None:
-    """Share of samples whose innermost frame is Python code or its interpreter; None without samples."""
-    total = sum(stacks.values())
-    inside = sum(count for stack, count in stacks.items() if PYTHON_FRAME.search(stack[-1]))
-    return inside / total if total else None
+    return within_step(collapsed(file.read_text(errors="replace"))), window
 
 
 def speedscope(profile: StackProfile) -> dict[str, Any]:

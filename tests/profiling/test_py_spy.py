@@ -8,7 +8,8 @@ import pytest
 from hotrow import HotrowError
 from hotrow.profiling import py_spy
 from hotrow.profiling.configuration import Configuration
-from hotrow.profiling.py_spy import collapsed, perf_symbols, python_share, sample, speedscope
+from hotrow.profiling.py_spy import perf_symbols, sample, speedscope
+from hotrow.profiling.stacks import collapsed, python_share, within_step
 from hotrow.profiling.watchdog import denied
 
 RELU = Configuration("relu", "hotrow.profiling.operators:elementwise", {"numbers": 100_000})
@@ -21,7 +22,7 @@ def profile() -> py_spy.StackProfile:
 
 def test_a_spinning_step_is_seen(profile: py_spy.StackProfile) -> None:
     assert profile.samples > 10
-    assert any("spin.py" in frame for stack in profile.stacks for frame in stack)
+    assert not any("spin.py" in frame for stack in profile.stacks if len(stack) > 1 for frame in stack)
     assert profile.overhead.value > 0
     assert 0 <= (profile.gil_share or 0) <= 1
     assert profile.name == "sigmoid"
@@ -68,3 +69,15 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(py_spy, "py_spy", lambda: None)
     with pytest.raises(HotrowError, match="not installed"):
         sample(RELU)
+
+
+def test_stacks_begin_at_the_step() -> None:
+    found = within_step(
+        {
+            ("_start", "main (a.c)", "main (/x/spin.py:40)", "step (w.py:3)", "gemm"): 3,
+            ("main (spin.py:40)", "step (w.py:3)", "gemm"): 2,
+            ("main (spin.py:41)",): 1,
+            ("lost", "gemm"): 4,
+        }
+    )
+    assert found == {("step (w.py:3)", "gemm"): 5, ("main (spin.py:41)",): 1, ("lost", "gemm"): 4}
