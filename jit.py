@@ -20,6 +20,12 @@ def kernel(function: Function) -> Function:
     return compiled
 
 
+def inlined(function: Function) -> Function:
+    """Compile `function` into the kernels that call it: for the small steps of a hot loop that take many arrays."""
+    compiled: Function = numba.njit(function, nogil=True, forceinline=True)
+    return compiled
+
+
 class _Announcement(event.Listener):
     """Says once per process that numba compiles, so that a slow first call is no riddle."""
 

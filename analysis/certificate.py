@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..tracegen import locality as measured
 from ..tracegen.clock import ClockedTable
-from ..tracegen.generate import Synthesis, synthesize, table_rng
+from ..tracegen.generate import Synthesis, calibrated, synthesize, table_rng
 from ..tracegen.profile import Certificate, TableLocality, TableProfile, TraceProfile, Variant
 from ..tracegen.synthesis.ages import fitted_ages
 from ..tracegen.synthesis.depths import depth_edges, implied_depths
@@ -42,9 +42,9 @@ DRIFTING = 0.15  # so is a drift distance above this
 
 @dataclass(frozen=True)
 class Candidate:
-    """A variant and its distances from the released statistics."""
+    """A table with its variant (and calibration), and the generated trace's distances from the released statistics."""
 
-    variant: Variant
+    table: TableProfile
     claim: float
     drift: float
     pairs: float
@@ -77,7 +77,7 @@ def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TablePr
     ]
     best = min(tried, key=lambda candidate: candidate.score)
     certificate = _certificate(best, tried, float(np.abs(implied - steady).mean()))
-    return msgspec.structs.replace(table, variant=best.variant, certificate=certificate)
+    return msgspec.structs.replace(best.table, certificate=certificate)
 
 
 def implied_curves(table: TableProfile, locality: TableLocality, sizes: Ints) -> tuple[Floats, Floats]:
@@ -105,10 +105,11 @@ def judge(
     rng: np.random.Generator,
 ) -> Candidate:
     """Generate by `variant` and measure the result's distances from the released statistics."""
-    made = synthesize(msgspec.structs.replace(table, variant=variant), rng)
+    ready = calibrated(msgspec.structs.replace(table, variant=variant, calibration=None), rng)
+    made = synthesize(ready, rng)
     generated = lru_curve(made.order, threads=1).miss_ratio(sizes)
     return Candidate(
-        variant,
+        ready,
         float(np.abs(generated - implied).mean()),
         drift_distance(locality, made),
         pairs_distance(locality, made, table.rows),
@@ -176,6 +177,6 @@ def _certificate(best: Candidate, tried: list[Candidate], phases: float) -> Cert
         vouches=not reasons,
         note=note,
         candidates=tuple(
-            f"{c.variant.label()}: LRU {c.claim:.4f}, drift {c.drift:.3f}, pairs {c.pairs:.3f}" for c in tried
+            f"{c.table.variant.label()}: LRU {c.claim:.4f}, drift {c.drift:.3f}, pairs {c.pairs:.3f}" for c in tried
         ),
     )

@@ -8,6 +8,7 @@ with the same rows. The same profile, samples and seed give the same trace.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +17,7 @@ from .popularity import expand
 from .profile import TableProfile, TraceProfile
 from .synthesis.ages import fitted_ages
 from .synthesis.depthband import depthband
-from .synthesis.renewal import renewal
+from .synthesis.renewal import calibrate, renewal
 from .synthesis.rows import draw_rows
 from .trace import MAX_ROWS, TableLookups, Trace, concatenate
 
@@ -78,10 +79,19 @@ def synthesize(table: TableProfile, rng: np.random.Generator) -> Synthesis:
         return Synthesis(_independent(table, rng), sizes, slots, 0.0)
     rows = draw_rows(table, locality, table.variant, rng)
     if table.variant.design == "renewal":
-        return Synthesis(renewal(rows, locality, rng), sizes, slots, 0.0)
+        calibration = table.calibration or calibrate(rows, locality, rng)
+        return Synthesis(renewal(rows, locality, calibration, rng), sizes, slots, 0.0)
     ages = fitted_ages(locality, table.accesses, table.distinct)
     bands = depthband(rows, locality, ages, slots, rng)
     return Synthesis(bands.order, sizes, slots, bands.fallback)
+
+
+def calibrated(table: TableProfile, rng: np.random.Generator) -> TableProfile:
+    """The table with its calibration, where its variant has one."""
+    if table.locality is None or table.variant.design != "renewal":
+        return table
+    rows = draw_rows(table, table.locality, table.variant, rng)
+    return msgspec.structs.replace(table, calibration=calibrate(rows, table.locality, rng))
 
 
 def _independent(table: TableProfile, rng: np.random.Generator) -> Ints:

@@ -15,7 +15,7 @@ from .packed import Packed
 from .popularity import Spectrum
 from .trace import Trace
 
-VERSION = 2
+VERSION = 3
 
 Design = Literal["independent", "renewal", "depthband"]
 
@@ -84,10 +84,22 @@ class TableLocality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.samples * self.per_sample
 
 
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the renewal design found when its intervals were calibrated, kept so that generating takes one pass.
+
+    laws: of intervals by octave of a row's mean × reuse bin, in millionths; memory: of consecutive intervals (lag-1
+    autoregression of their ranks), None where independent draws have the released correlation.
+    """
+
+    laws: Packed
+    memory: float | None = None
+
+
 class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One table: declared rows; counts: (lookups, rows with so many); bags: (bag size, samples), None if one-hot.
 
-    locality: what a generator with temporal order needs; variant: how to generate; certificate: what it promises.
+    locality: what a generator with temporal order needs; variant: how to generate; certificate: what it promises;
+    calibration: of the renewal design, found anew by every generation where it is None.
     """
 
     name: str
@@ -97,6 +109,7 @@ class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     locality: TableLocality | None = None
     variant: Variant = Variant()
     certificate: Certificate | None = None
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         for field, pairs, least in (("counts", self.counts, 1), ("bags", self.bags or (), 0)):
@@ -193,7 +206,7 @@ class TraceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def save(self, path: str | Path) -> None:
         """Write as JSON with its checksum: whole or not at all."""
-        signed = msgspec.structs.replace(self, checksum=_digest(self))
+        signed = msgspec.structs.replace(self, checksum=_digest(msgspec.json.encode(self)))
         with replacing(path) as beside:
             beside.write_bytes(msgspec.json.format(msgspec.json.encode(signed), indent=1))
 
@@ -214,14 +227,16 @@ def load(path: str | Path) -> TraceProfile:
         raise HotrowError(f"{path}: cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
         raise HotrowError(f"{path}: not a trace profile ({error})") from error
-    if profile.checksum != _digest(profile):
+    if profile.checksum != _digest(text):
         raise HotrowError(f"{path}: damaged (its checksum does not fit its content); get it again from its source")
     return profile
 
 
-def _digest(profile: TraceProfile) -> str:
-    bare = msgspec.structs.replace(profile, checksum="")
-    return hashlib.sha256(msgspec.json.encode(bare, order="sorted")).hexdigest()
+def _digest(text: bytes) -> str:
+    """SHA-256 of a profile's JSON, whatever its spacing, with an empty checksum."""
+    return hashlib.sha256(
+        msgspec.json.encode({**msgspec.json.decode(text), "checksum": ""}, order="sorted")
+    ).hexdigest()
 
 
 def _newer(version: int) -> str:

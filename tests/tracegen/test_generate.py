@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from hotrow import HotrowError
-from hotrow.tracegen.generate import generate, generate_chunks, synthesize, table_rng
+from hotrow.tracegen.generate import calibrated, generate, generate_chunks, synthesize, table_rng
 from hotrow.tracegen.popularity import row_counts
 from hotrow.tracegen.privacy import PrivacyBudget
-from hotrow.tracegen.profile import TraceProfile, Variant, characterize, load
+from hotrow.tracegen.profile import VERSION, TraceProfile, Variant, characterize, load
 from hotrow.tracegen.release import release
 from hotrow.tracegen.scenarios import SCENARIOS, news
 from hotrow.tracegen.trace import TableLookups, Trace, concatenate
@@ -103,7 +103,9 @@ def test_a_profile_survives_its_file_and_damage_is_seen(tmp_path, trace: Trace) 
     path.write_text(text.replace('"NOT PRIVATE"', '"x"').replace("NOT PRIVATE", "private"))
     with pytest.raises(HotrowError, match="damaged"):
         load(path)
-    path.write_text(text.replace('"version": 2', '"version": 3', 1).replace('"name"', '"unknown"'))
+    path.write_text(
+        text.replace(f'"version": {VERSION}', f'"version": {VERSION + 1}', 1).replace('"name"', '"unknown"')
+    )
     with pytest.raises(HotrowError, match="newer hotrow"):
         load(path)
     path.write_text(text[: len(text) // 2])
@@ -111,3 +113,27 @@ def test_a_profile_survives_its_file_and_damage_is_seen(tmp_path, trace: Trace) 
         load(path)
     with pytest.raises(HotrowError, match="cannot be read"):
         load(tmp_path / "nothing.json")
+
+
+def test_a_calibration_is_kept_and_generates_as_well_as_a_new_one(trace: Trace) -> None:
+    table = varied(characterize(trace), Variant("renewal")).tables[0]
+    ready = calibrated(table, table_rng(0, 0, 9))
+    assert ready.calibration is not None
+    real = reuse_shares(trace.tables[0].indices)
+    distances = [
+        np.abs(reuse_shares(synthesize(t, table_rng(0, 0, seed)).order) - real).max()
+        for t in (table, ready)
+        for seed in (1, 2)
+    ]
+    assert max(distances[2:]) < min(0.06, max(distances[:2]) + 0.015)
+    assert (
+        calibrated(msgspec.structs.replace(table, variant=Variant("depthband")), table_rng(0, 0, 9)).calibration is None
+    )
+
+
+def reuse_shares(ids: np.ndarray) -> np.ndarray:
+    """Cumulated shares of reuse times by octave."""
+    order = np.argsort(ids, kind="stable")
+    same = ids[order][1:] == ids[order][:-1]
+    octaves = np.floor(np.log2(np.diff(order)[same])).astype(np.int64)
+    return np.cumsum(np.bincount(octaves, minlength=20)) / len(octaves)

@@ -7,62 +7,103 @@ consecutive reuse times; hot rows are warped through their windows of activity; 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...jit import kernel
-from ..locality import reuse_edges
-from ..profile import TableLocality
+from ..locality import octave_starts, reuse_edges
+from ..packed import Packed
+from ..profile import Calibration, TableLocality
 from .kernel import interval_table, mean_octave
 from .rows import Rows
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Nodes = NDArray[np.int32]
 
 CALIBRATIONS = 4
+PARTS = 1_000_000  # a calibrated law's probabilities are stored in millionths
 GUIDE = 1024  # cells of the table that speeds up drawing a bin
 SAME_ORDER = 0.03  # correlations nearer than this to the released one need no reordering
 
 
-def renewal(rows: Rows, locality: TableLocality, rng: np.random.Generator) -> Ints:
-    """Row numbers in time order, int64 [sum of counts]; the slots they fall on are the caller's."""
+def calibrate(rows: Rows, locality: TableLocality, rng: np.random.Generator) -> Calibration:
+    """The laws whose intervals, drawn, stretched and warped, have the released reuse times; and how they are ordered.
+
+    A few rounds scale the maximum-entropy laws by released over realised shares of reuse times.
+    """
     edges = reuse_edges(locality.length)
     reuse = np.maximum(locality.reuse.array().astype(np.float64), 0)
-    table = interval_table(rows.counts, rows.spans, reuse, edges, locality.length)
-    octave = np.minimum(mean_octave(rows.counts, rows.spans), len(table) - 1)
-    starts = np.concatenate(([0], np.cumsum(rows.counts - 1)))
+    laws = interval_table(rows.counts, rows.spans, reuse, edges, locality.length)
+    plan = _Plan.of(rows, locality, len(laws))
     target = _shares(reuse)
-    shape = np.cumsum(rows.activity, 1) / np.maximum(rows.activity.sum(1, keepdims=True), 1e-9)
-    correlation = _released_correlation(locality)
-    for round_ in range(CALIBRATIONS + 1):
-        intervals = _draw(rows, starts, octave, table, edges, rng)
-        if round_ == CALIBRATIONS:
-            intervals = _ordered(intervals, starts, correlation, len(table), rng)
-        births = rows.births.copy()
-        if len(shape):
-            _warp(births, intervals, starts, shape, float(locality.length), rng)
-        if round_ < CALIBRATIONS:
-            table = table * np.clip((target + 1e-7) / (_shares(_histogram(intervals, edges)) + 1e-7), 0.2, 5.0)
-    return _merge(rows.counts, births, intervals, starts, rng)
+    for _ in range(CALIBRATIONS):
+        intervals = _draw(rows, plan, laws, edges, rng)
+        _warp(rows.births.copy(), intervals, plan.starts, plan.shape, float(locality.length), rng)
+        realised = _histogram(intervals, edges, octave_starts(edges, locality.length))
+        laws = laws * np.clip((target + 1e-7) / (_shares(realised) + 1e-7), 0.2, 5.0)
+    intervals = _draw(rows, plan, laws, edges, rng)
+    stored = np.round(laws / np.maximum(laws.sum(1, keepdims=True), 1e-9) * PARTS).astype(np.int64)
+    return Calibration(Packed.of(stored), _memory(intervals, plan.starts, locality, len(laws), rng))
+
+
+def renewal(rows: Rows, locality: TableLocality, calibration: Calibration, rng: np.random.Generator) -> Ints:
+    """Row numbers in time order, int64 [sum of counts]; the slots they fall on are the caller's."""
+    edges = reuse_edges(locality.length)
+    laws = calibration.laws.array().astype(np.float64)
+    plan = _Plan.of(rows, locality, len(laws))
+    intervals = _draw(rows, plan, laws, edges, rng)
+    if calibration.memory is not None:
+        intervals = _reorder(intervals, plan.starts, calibration.memory, rng)
+    births = rows.births.copy()
+    _warp(births, intervals, plan.starts, plan.shape, float(locality.length), rng)
+    times, owner, size = _runs(rows.counts, births, intervals, plan.starts, rng)
+    return _laid_out(np.argsort(times), owner, size, int(rows.counts.sum()))
+
+
+class _Plan(NamedTuple):
+    """starts: where each row's intervals begin, int64 [rows + 1]; octave: of its law; shape: cumulated share of
+    activity, float64 [hot rows, windows]."""
+
+    starts: Ints
+    octave: Ints
+    shape: Floats
+
+    @classmethod
+    def of(cls, rows: Rows, locality: TableLocality, laws: int) -> _Plan:
+        return cls(
+            np.concatenate(([0], np.cumsum(rows.counts - 1))),
+            np.minimum(mean_octave(rows.counts, rows.spans), laws - 1),
+            np.cumsum(rows.activity, 1) / np.maximum(rows.activity.sum(1, keepdims=True), 1e-9),
+        )
 
 
 def _shares(histogram: Floats) -> Floats:
     return np.asarray(histogram / max(histogram.sum(), 1e-9))
 
 
-def _histogram(intervals: Floats, edges: Ints) -> Floats:
-    bins = np.searchsorted(edges, np.round(intervals), "right") - 1
-    return np.bincount(np.clip(bins, 0, len(edges) - 2), minlength=len(edges) - 1).astype(np.float64)
+@kernel
+def _histogram(intervals: Floats, edges: Ints, first_bins: Ints) -> Floats:
+    """Intervals per reuse bin; first_bins: the bin of 2^k for every octave k."""
+    out = np.zeros(len(edges) - 1)
+    for interval in intervals:
+        value = max(1, round(interval))
+        b = first_bins[min(len(first_bins) - 1, int(math.log2(value)))]
+        while b < len(out) - 1 and value >= edges[b + 1]:
+            b += 1
+        out[b] += 1
+    return out
 
 
-def _draw(rows: Rows, starts: Ints, octave: Ints, table: Floats, edges: Ints, rng: np.random.Generator) -> Floats:
-    law = np.maximum(table, 0) + 1e-15
+def _draw(rows: Rows, plan: _Plan, laws: Floats, edges: Ints, rng: np.random.Generator) -> Floats:
+    law = np.maximum(laws, 0) + 1e-15
     cumulated = np.cumsum(law / law.sum(1, keepdims=True), axis=1)
     cumulated[:, -1] = 1.0
     grid = np.arange(GUIDE) / GUIDE
-    guide = np.array([np.searchsorted(c, grid, "right") for c in cumulated]).clip(0, table.shape[1] - 1)
-    return _draw_intervals(starts, rows.spans, octave, cumulated, guide, edges.astype(np.float64), rng)
+    guide = np.array([np.searchsorted(c, grid, "right") for c in cumulated]).clip(0, laws.shape[1] - 1)
+    return _draw_intervals(plan.starts, rows.spans, plan.octave, cumulated, guide, edges.astype(np.float64), rng)
 
 
 @kernel
@@ -129,10 +170,6 @@ def _stretch(out: Floats, a: int, m: int, span: float) -> None:
             out[j] = max(1.0, out[j] * span / total)
 
 
-def _released_correlation(locality: TableLocality) -> float:
-    return _correlation(np.maximum(locality.pairs.array().astype(np.float64), 0))
-
-
 def _correlation(pairs: Floats) -> float:
     """Correlation of the octaves of consecutive intervals; NaN where there is none to speak of."""
     total = pairs.sum()
@@ -144,19 +181,29 @@ def _correlation(pairs: Floats) -> float:
     return float(first @ pairs @ second / math.sqrt(spread)) if spread > 0 else math.nan
 
 
-def _ordered(intervals: Floats, starts: Ints, wanted: float, octaves: int, rng: np.random.Generator) -> Floats:
-    """Every row's intervals reordered so that consecutive ones correlate as released."""
-    if not math.isfinite(wanted) or abs(wanted - _correlation(_pairs(intervals, starts, octaves))) <= SAME_ORDER:
-        return intervals
-    low, high = -0.6, 0.98
-    for _ in range(7):
-        middle = (low + high) / 2
-        tried = _reorder(intervals, starts, middle, rng)
-        if _correlation(_pairs(tried, starts, octaves)) > wanted:
-            high = middle
-        else:
-            low = middle
-    return _reorder(intervals, starts, (low + high) / 2, rng)
+def _memory(
+    intervals: Floats, starts: Ints, locality: TableLocality, octaves: int, rng: np.random.Generator
+) -> float | None:
+    """The memory with which consecutive intervals correlate as released (regula falsi); None where order is right."""
+    wanted = _correlation(np.maximum(locality.pairs.array().astype(np.float64), 0))
+    free = _correlation(_pairs(intervals, starts, octaves))
+    if not math.isfinite(wanted) or not math.isfinite(free) or abs(wanted - free) <= SAME_ORDER:
+        return None
+
+    def gap(memory: float) -> float:
+        return _correlation(_pairs(_reorder(intervals, starts, memory, rng), starts, octaves)) - wanted
+
+    near, far = (0.0, free - wanted), (0.98 if wanted > free else -0.6, 0.0)
+    far = (far[0], gap(far[0]))
+    if near[1] * far[1] >= 0:
+        return far[0]
+    for _ in range(3):
+        memory = (near[0] * far[1] - far[0] * near[1]) / (far[1] - near[1])
+        found = gap(memory)
+        if abs(found) < SAME_ORDER / 3:
+            return memory
+        near, far = (near, (memory, found)) if found * near[1] < 0 else ((memory, found), far)
+    return (near[0] * far[1] - far[0] * near[1]) / (far[1] - near[1])
 
 
 @kernel
@@ -226,12 +273,14 @@ def _warp(
 
 
 @kernel
-def _merge(counts: Ints, births: Floats, intervals: Floats, starts: Ints, rng: np.random.Generator) -> Ints:
-    """Row numbers by time; accesses of a row at interval 1 form a run that nothing parts."""
+def _runs(
+    counts: Ints, births: Floats, intervals: Floats, starts: Ints, rng: np.random.Generator
+) -> tuple[Floats, Nodes, Nodes]:
+    """Start, row and length of every run: accesses of a row at interval 1, which nothing parts."""
     n = starts[-1] + len(counts)
     times = np.empty(n)
-    owner = np.empty(n, np.int64)
-    size = np.empty(n, np.int64)
+    owner = np.empty(n, np.int32)
+    size = np.empty(n, np.int32)
     runs = 0
     for i in range(len(counts)):
         t = births[i] + rng.random()
@@ -248,11 +297,15 @@ def _merge(counts: Ints, births: Floats, intervals: Floats, starts: Ints, rng: n
                 owner[runs] = i
                 size[runs] = 1
                 runs += 1
-    order = np.argsort(times[:runs])
-    out = np.empty(n, np.int64)
+    return times[:runs], owner[:runs], size[:runs]
+
+
+@kernel
+def _laid_out(order: Ints, owner: Nodes, size: Nodes, accesses: int) -> Ints:
+    """Row numbers of the runs in order."""
+    out = np.empty(accesses, np.int64)
     p = 0
-    for k in range(runs):
-        run = order[k]
+    for run in order:
         for _ in range(size[run]):
             out[p] = owner[run]
             p += 1
