@@ -31,7 +31,7 @@ class BagGradients:
         subtract_bags(
             tables.addresses,
             tables.rows,
-            tables.model.config.dim,
+            tables.config.dim,
             lookups.indices,
             lookups.counts,
             lookups.offsets,

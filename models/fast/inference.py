@@ -6,12 +6,13 @@ large batches go through in tiles whose activations stay in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ... import HotrowError
 from ..dlrm import DLRM
@@ -22,6 +23,7 @@ from .lookups import Lookups, PlainTables
 from .products import dot_pairs
 
 TILE, LARGE_TILE = 128, 256  # samples that go through together; more where the MLPs' weights fill the second cache
+MLP = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # [samples, inputs] -> [samples, outputs]
 LARGE = 2**20  # MLP weights from which a model counts as large
 
 
@@ -31,18 +33,39 @@ def suits(model: DLRM) -> bool:
     return weights.device.type == "cpu" and weights.dtype == torch.float32
 
 
-class FastInference:
-    """Callable as its model is. Of the model's weights it copies the MLPs', which must not change meanwhile."""
+class Tables(Protocol):
+    """Tables that kernels pool, by their numbers in the model."""
 
-    def __init__(self, model: DLRM) -> None:
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Which of the model's tables these are."""
+        ...
+
+    def pool(self, lookups: Lookups, samples: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
+        """As PlainTables.pool."""
+        ...
+
+
+class FastInference:
+    """Callable as its model is. Of the model's weights it copies the MLPs', which must not change meanwhile.
+
+    tables: in place of the model's plain ones. make_mlp: from layers and a tile's samples, in place of PackedMLP.
+    """
+
+    def __init__(
+        self,
+        model: DLRM,
+        tables: Tables | None = None,
+        make_mlp: Callable[[list[nn.Module], int], MLP] = PackedMLP,
+    ) -> None:
         if not suits(model):
             raise HotrowError(f"model {model.config.name!r}: fast inference needs float32 weights on the CPU")
         self.model = model
-        self._tables = PlainTables.of(model)
+        self._tables = PlainTables.of(model) if tables is None else tables
         self._others = [k for k in range(len(model.tables)) if k not in self._tables.numbers]
         config = model.config
         self._tile = tile = TILE if config.dense_parameters < LARGE else LARGE_TILE
-        self._bottom, self._top = PackedMLP(list(model.bottom), tile), PackedMLP(list(model.top), tile)
+        self._bottom, self._top = make_mlp(list(model.bottom), tile), make_mlp(list(model.top), tile)
         self._vectors = np.zeros((tile + 1, config.vectors, config.dim), np.float32)  # dot_pairs reads one sample more
         self._mixed = np.empty((tile, config.interaction_width), np.float32)
 

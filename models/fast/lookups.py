@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ... import HotrowError
+from ..config import ModelConfig
 from ..dlrm import DLRM
 from ..embedding import PlainTable, check_lookups
 from .pooling import FINE, pool_tables
@@ -67,7 +68,7 @@ class PlainTables:
     columns: where their pooled vectors stand among a sample's, of which the bottom MLP's output is the first.
     """
 
-    model: DLRM
+    config: ModelConfig
     numbers: tuple[int, ...]
     weights: tuple[Tensor, ...]
     addresses: NDArray[np.int64]
@@ -84,7 +85,7 @@ class PlainTables:
         }
         weights = tuple(plain.values())
         rows = np.array([len(weight) for weight in weights], np.int64)
-        return cls(model, tuple(plain), weights, addresses(weights), rows, np.array([*plain], np.int64) + 1)
+        return cls(model.config, tuple(plain), weights, addresses(weights), rows, np.array([*plain], np.int64) + 1)
 
     def pool(self, lookups: Lookups, samples: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
         """Sum the bags of samples start … stop − 1 into their columns of `out` [at least stop − start, V, dim].
@@ -96,7 +97,7 @@ class PlainTables:
         bad: int = pool_tables(
             self.addresses[chosen],
             self.rows[chosen],
-            self.model.config.dim,
+            self.config.dim,
             lookups.indices[chosen],
             lookups.counts[chosen],
             lookups.offsets[chosen],
@@ -108,7 +109,7 @@ class PlainTables:
             out,
         )
         if bad != FINE:
-            self._explain(lookups, bad if isinstance(chosen, slice) else int(chosen[bad]))
+            explain(self.config, self.numbers, lookups, bad if isinstance(chosen, slice) else int(chosen[bad]))
         for t in np.flatnonzero(heavy):
             self._pool_heavy(lookups, int(t), start, stop, out)
 
@@ -120,13 +121,15 @@ class PlainTables:
             own = starts[start:stop] - first
             pooled = torch.embedding_bag(self.weights[t], ids[first:last], own, False, SUM, True)[0]
         except (IndexError, RuntimeError):
-            self._explain(lookups, t)
+            explain(self.config, self.numbers, lookups, t)
         out[: stop - start, self.columns[t]] = pooled.numpy()
 
-    def _explain(self, lookups: Lookups, t: int) -> NoReturn:
-        config = self.model.config.tables[self.numbers[t]]
-        check_lookups(config, lookups.ids[t], lookups.starts[t])
-        raise HotrowError(f"table {config.name!r}: its offsets do not fit its ids")
+
+def explain(config: ModelConfig, numbers: Sequence[int], lookups: Lookups, t: int) -> NoReturn:
+    """Raise HotrowError that says what does not fit in the lookups of table numbers[t]."""
+    table = config.tables[numbers[t]]
+    check_lookups(table, lookups.ids[t], lookups.starts[t])
+    raise HotrowError(f"table {table.name!r}: its offsets do not fit its ids")
 
 
 def _alike(rows: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:

@@ -86,7 +86,7 @@ class _Stack(torch.autograd.Function):
     ) -> Tensor:  # fmt: skip
         """Pool the plain tables; the others have been."""
         context.kept = gradients, tables, lookups, others
-        samples, config = len(bottom), tables.model.config
+        samples, config = len(bottom), tables.config
         vectors = torch.empty(samples + 1, config.vectors, config.dim)
         vectors[:samples, 0] = bottom
         vectors[samples] = 0
