@@ -202,7 +202,7 @@ def fit(
 
     Example: hotrow fit clicks.parquet profile.json --epsilon 1 --unit sample
     """
-    from .experiments.fitting import fit as fit_trace
+    from .experiments.fidelity.fitting import fit as fit_trace
     from .tracegen import files
     from .tracegen.privacy import PrivacyBudget
 
@@ -240,7 +240,7 @@ def compare(
 
     Example: hotrow compare clicks.parquet synthetic.parquet --out figures
     """
-    from .experiments import trace_fidelity
+    from .experiments.fidelity import trace_fidelity
     from .tracegen import files
     from .tracegen.privacy import PrivacyBudget
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hotrow import HotrowError
-from hotrow.experiments.fitting import fit
-from hotrow.experiments.privacy_utility import figure, privacy_utility
-from hotrow.experiments.trace_fidelity import compare, figures, side_by_side
+from hotrow.experiments.fidelity.fitting import fit
+from hotrow.experiments.fidelity.privacy_utility import figure, privacy_utility
+from hotrow.experiments.fidelity.trace_fidelity import compare, figures, side_by_side
 from hotrow.tracegen.generate import generate
 from hotrow.tracegen.privacy import PrivacyBudget
 from hotrow.tracegen.scenarios import sessions

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import HotrowError
-from ..analysis import plots
-from ..analysis.certificate import select_table
-from ..analysis.fidelity import FIELDS, Fidelity, cache_sizes, fidelity
-from ..analysis.miss_ratio import lru_curve
-from ..tracegen.baselines import BASELINES
-from ..tracegen.generate import synthesize, table_rng
-from ..tracegen.privacy import PrivacyBudget
-from ..tracegen.profile import TableProfile, characterize
-from ..tracegen.release import release
-from ..tracegen.trace import Trace
-from .grid import Grid
+from ... import HotrowError
+from ...analysis import plots
+from ...analysis.certificate import select_table
+from ...analysis.fidelity import FIELDS, Fidelity, cache_sizes, fidelity
+from ...analysis.miss_ratio import lru_curve
+from ...tracegen.baselines import BASELINES
+from ...tracegen.generate import synthesize, table_rng
+from ...tracegen.privacy import PrivacyBudget
+from ...tracegen.profile import TableProfile, characterize
+from ...tracegen.release import release
+from ...tracegen.trace import Trace
+from ..grid import Grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

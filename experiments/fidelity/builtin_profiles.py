@@ -1,6 +1,6 @@
 """Question: which profiles come with hotrow? Releases them again, with ε = 1 per sample, from the freely licensed logs.
 
-Run as: python -m hotrow.experiments.builtin_profiles FOLDER_OF_TRACES TARGET_FOLDER
+Run as: python -m hotrow.experiments.fidelity.builtin_profiles FOLDER_OF_TRACES TARGET_FOLDER
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from ..tracegen import files
-from ..tracegen.privacy import PrivacyBudget
-from ..tracegen.profile import TraceProfile
-from ..tracegen.trace import TableLookups, Trace
+from ...tracegen import files
+from ...tracegen.privacy import PrivacyBudget
+from ...tracegen.profile import TraceProfile
+from ...tracegen.trace import TableLookups, Trace
 from .fitting import fit
 
 ATTRIBUTIONS = {

@@ -1,6 +1,6 @@
 """Question: how good is the generator on traces it was not tuned on? Writes the numbers of docs/fidelity.md.
 
-Run as: python -m hotrow.experiments.fidelity_report FOLDER_OF_TRACES FOLDER_OF_RESULTS docs/fidelity-numbers.md
+Run as: python -m hotrow.experiments.fidelity.report FOLDER_OF_TRACES FOLDER_OF_RESULTS docs/fidelity-numbers.md
 Results are kept one file per run, so that what was interrupted goes on, and several may run beside each other.
 """
 
@@ -15,17 +15,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from .. import HotrowError
-from ..analysis.certificate import select_table
-from ..analysis.fidelity import fidelity
-from ..atomic import replacing
-from ..tracegen.baselines import BASELINES
-from ..tracegen.generate import synthesize, table_rng
-from ..tracegen.privacy import PrivacyBudget
-from ..tracegen.profile import Certificate, characterize
-from ..tracegen.release import release
-from ..tracegen.trace import Trace
-from .fidelity_sets import TEST, TEST_BAGS, TUNING, Member, load
+from ... import HotrowError
+from ...analysis.certificate import select_table
+from ...analysis.fidelity import fidelity
+from ...atomic import replacing
+from ...tracegen.baselines import BASELINES
+from ...tracegen.generate import synthesize, table_rng
+from ...tracegen.privacy import PrivacyBudget
+from ...tracegen.profile import Certificate, characterize
+from ...tracegen.release import release
+from ...tracegen.trace import Trace
+from .sets import TEST, TEST_BAGS, TUNING, Member, load
 from .trace_fidelity import HEADS
 
 LONG = 300_000  # lookups from which a trace counts for the summary
@@ -143,7 +143,7 @@ def report(folder: Path, kept: Path) -> str:
     lines = [
         "# Numbers behind docs/fidelity.md",
         "",
-        "Made by `python -m hotrow.experiments.fidelity_report`. Errors; 0 is perfect.",
+        "Made by `python -m hotrow.experiments.fidelity.report`. Errors; 0 is perfect.",
         "",
         f"## Median / worst over traces of at least {LONG:,} lookups",
         "",

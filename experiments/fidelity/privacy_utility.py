@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import HotrowError
-from ..analysis.certificate import select_table
-from ..analysis.fidelity import FIELDS, Fidelity, fidelity
-from ..tracegen.generate import synthesize, table_rng
-from ..tracegen.privacy import UNITS, PrivacyBudget, Unit
-from ..tracegen.profile import characterize
-from ..tracegen.release import release
-from ..tracegen.trace import Trace
-from .grid import Grid
+from ... import HotrowError
+from ...analysis.certificate import select_table
+from ...analysis.fidelity import FIELDS, Fidelity, fidelity
+from ...tracegen.generate import synthesize, table_rng
+from ...tracegen.privacy import UNITS, PrivacyBudget, Unit
+from ...tracegen.profile import characterize
+from ...tracegen.release import release
+from ...tracegen.trace import Trace
+from ..grid import Grid
 from .trace_fidelity import HEADS
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..tracegen import files
-from ..tracegen.scenarios import SCENARIOS
-from ..tracegen.trace import Trace
+from ...tracegen import files
+from ...tracegen.scenarios import SCENARIOS
+from ...tracegen.trace import Trace
 
 MADE = 500_000  # lookups of every made trace
 

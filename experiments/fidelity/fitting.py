@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..analysis.certificate import select
-from ..tracegen.privacy import PrivacyBudget
-from ..tracegen.profile import TraceProfile, characterize
-from ..tracegen.release import Cuts, release_with_cuts
-from ..tracegen.trace import Trace
-from .grid import Grid
+from ...analysis.certificate import select
+from ...tracegen.privacy import PrivacyBudget
+from ...tracegen.profile import TraceProfile, characterize
+from ...tracegen.release import Cuts, release_with_cuts
+from ...tracegen.trace import Trace
+from ..grid import Grid
 
 
 @dataclass(frozen=True)
