@@ -23,6 +23,7 @@ class Table(nn.Module, ABC):
 
     pooling_weight: Tensor
     projection: Tensor
+    shares_rows = False  # ids that the table does not have would find a row all the same
 
     def __init__(self, config: TableConfig, dim: int, dtype: torch.dtype) -> None:
         super().__init__()
@@ -40,6 +41,12 @@ class Table(nn.Module, ABC):
 
     def forward(self, indices: Tensor, offsets: Tensor, closed: bool) -> Tensor:
         """Pooled vectors [samples, dim]; `closed` offsets hold the end of the last bag too."""
+        if self.shares_rows:
+            self.require_known(indices)
+        return self.pooled(indices, offsets, closed)
+
+    def pooled(self, indices: Tensor, offsets: Tensor, closed: bool) -> Tensor:
+        """As forward, without its look at the ids."""
         pooled = self.pool(indices, offsets, closed, None if self.weights == "none" else self.factors(indices))
         return pooled @ self.projection.t() if self.projected else pooled
 
@@ -84,6 +91,8 @@ class PlainTable(Table):
 class HashedTable(Table):
     """Ids share rows: id modulo buckets."""
 
+    shares_rows = True
+
     def __init__(self, config: TableConfig, dim: int, dtype: torch.dtype, allocate: Allocate, buckets: int) -> None:
         super().__init__(config, dim, dtype)
         self.weight = nn.Parameter(allocate(buckets, config.dim))
@@ -94,12 +103,13 @@ class HashedTable(Table):
 
     def pool(self, indices: Tensor, offsets: Tensor, closed: bool, weights: Tensor | None) -> Tensor:
         """The sum of the buckets' rows."""
-        self.require_known(indices)
         return _sum(self.weight, indices % len(self.weight), offsets, closed, weights)
 
 
 class QuotientRemainderTable(Table):
     """A row per quotient and one per remainder of id / collisions, pooled apart, then combined (Shi et al. 2019)."""
+
+    shares_rows = True
 
     def __init__(
         self, config: TableConfig, dim: int, dtype: torch.dtype, allocate: Allocate, storage: QuotientRemainder
@@ -121,7 +131,6 @@ class QuotientRemainderTable(Table):
 
     def pool(self, indices: Tensor, offsets: Tensor, closed: bool, weights: Tensor | None) -> Tensor:
         """Both sums, multiplied, added or side by side."""
-        self.require_known(indices)
         collisions = self.storage.collisions
         quotients = torch.div(indices, collisions, rounding_mode="floor")
         one = _sum(self.quotient, quotients, offsets, closed, weights)
