@@ -314,8 +314,9 @@ def profile(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 1,
     isa: Annotated[str, typer.Option(help="Widest SIMD: scalar, avx2, avx512; neon, sve256.")] = "native",
-    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+    precision: Annotated[str, typer.Option(help="fp32, bf16 or int8-tables.")] = "fp32",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    backend: Annotated[str, typer.Option(help="Of inference: eager, fast, compile, aot, onnx, jax.")] = "eager",
     operators: Annotated[bool, typer.Option("--operators", help="Also single operators at every SIMD width.")] = False,
     colocate: Annotated[
         str | None, typer.Option(help='Also models side by side: their numbers, as in 1,2, or "all".')
@@ -354,7 +355,7 @@ def profile(
 
     batches, modes = profile_answer.whole_numbers(batch, "--batch"), [word.strip() for word in mode.split(",")]
     question = profile_answer.Question(
-        Request(batches, modes, parse_axes(axis or ()), threads, isa, precision, device, stacks, seed),
+        Request(batches, modes, parse_axes(axis or ()), threads, isa, precision, device, backend, stacks, seed),
         Plan(processes, seconds, deadline=deadline, traced=5, seed=seed, chrome_traces=chrome),
         operators,
         profile_answer.side_by_side(colocate),

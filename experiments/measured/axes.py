@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ... import HotrowError
+from ...models.backends.backends import backends
 from ...profiling.configuration import Configuration, allowed_cpus
 from ...profiling.host import host_facts
 from ...profiling.isa import widths
@@ -51,6 +52,7 @@ def everything(axis: str) -> tuple[str, ...]:
         "wait-policy": ("active", "passive"),
         "huge-pages": ("no", "yes"),
         "device": ("cpu", "cuda"),
+        "backend": tuple(backend.name for backend in backends()),
         "pinned": ("no", "yes"),
     }
     if axis not in known:
@@ -101,6 +103,7 @@ CHANGES: dict[str, Change] = {
     "huge-pages": lambda base, setting: replace(base, huge_pages=_one_of("huge-pages", setting) == "yes"),
     "pinned": lambda base, setting: replace(base, cpus=None if _one_of("pinned", setting) == "yes" else ()),
     "device": lambda base, setting: _argument(base, device=_one_of("device", setting)),
+    "backend": lambda base, setting: _argument(base, backend=_one_of("backend", setting)),
     "pooling": lambda base, setting: _tables(base, "pooling", _number("pooling", setting)),
     "dim": lambda base, setting: _tables(base, "dim", _number("dim", setting)),
     "trace": lambda base, setting: _argument(base, trace=None if setting == "uniform" else setting),

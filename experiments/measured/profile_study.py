@@ -60,6 +60,7 @@ class Request:
     isa: str = NATIVE
     precision: str = "fp32"
     device: str = "cpu"
+    backend: str = "eager"
     stacks: bool = True
     seed: int = 0
 
@@ -150,6 +151,7 @@ def configuration(config: ModelConfig, trace: Trace | None, request: Request, fo
         "trace": None if trace is None else written(trace, config, request.batches, folder / "trace.npz"),
         "precision": request.precision,
         "device": request.device,
+        "backend": request.backend,
         "seed": request.seed,
     }
     return Configuration(BASE, WORKLOAD, arguments, isa=request.isa, threads=request.threads)

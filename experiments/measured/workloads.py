@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from ... import HotrowError
+from ...models.backends.backends import Predict, make_backend
 from ...models.config import ModelConfig
 from ...models.dlrm import DLRM
 from ...models.inputs import Batch, Batches, uniform_trace
+from ...models.quantization.inference import quantized
 from ...models.roles import role
 from ...models.workload import Step, forward_step, training_step
 from ...profiling.configuration import Workload
@@ -38,19 +40,23 @@ def dlrm(
     trace: str | None = None,
     precision: Precision = "fp32",
     device: str = "cpu",
+    backend: str = "eager",
     seed: int = 0,
 ) -> Workload:
     """Steps "`mode` B" of a model for every batch B; its output is the first batch's probabilities.
 
     inference: the model as it serves. forward: the same with gradients recorded, as the first half of training.
-    trace: a file; ids uniform over the tables where it is left out. All kinds of step share the weights; each begins
-    at other batches, so that none finds in cache what another has read.
+    backend: who runs inference, of models.backends. trace: a file; ids uniform over the tables where it is left out.
+    All kinds of step share the weights; each begins at other batches, so that none finds in cache what another read.
     """
     model_config = msgspec.convert(config, ModelConfig)
     if precision not in DTYPES:
         raise HotrowError(f"precision {precision!r}; known are {', '.join(DTYPES)}")
-    if precision == "int8-tables" and set(modes) != {"inference"}:
-        raise HotrowError("int8 tables are frozen; choose --mode inference, or another precision")
+    frozen = precision == "int8-tables" or backend != "eager"
+    if backend != "eager" and device != "cpu":
+        raise HotrowError(f"backend {backend!r} on {device}; it is for the CPU")
+    if frozen and set(modes) != {"inference"}:
+        raise HotrowError(f"{precision} by backend {backend!r} cannot learn; choose --mode inference")
     lookups = (
         uniform_trace(model_config, samples_for(model_config, batches), seed) if trace is None else files.read(trace)
     )
@@ -59,8 +65,7 @@ def dlrm(
         for size in batches
     }
     model = DLRM(model_config, seed, DTYPES[precision])
-    if precision == "int8-tables":
-        quantize_tables(model)
+    predict = predictor(model, backend, precision, sets[max(batches)][0])
     if device == "cuda":
         from ...profiling.gpu import require_cuda
 
@@ -71,18 +76,45 @@ def dlrm(
         own = model if mode == "inference" else sharing_weights(model)
         for size, chosen in sets.items():
             start = k * len(chosen) // len(modes)
-            steps[f"{mode} {size}"] = MODES[mode](own, _on(device, [*chosen[start:], *chosen[:start]]))
+            turned = _on(device, [*chosen[start:], *chosen[:start]])
+            steps[f"{mode} {size}"] = predicted_step(predict, turned) if frozen else MODES[mode](own, turned)
     first = next(iter(_on(device, sets[batches[0]][:1])))
     facts: dict[str, Fact] = {
         "model": model_config.name,
         "precision": precision,
         "device": device,
+        "backend": backend,
         "seed": seed,
         "index_distribution": "uniform" if trace is None else "trace",
         "parameter_bytes": sum(p.numel() * p.itemsize for p in (*model.parameters(), *_packed(model))),
         "batches_prepared": ", ".join(f"{len(chosen)} of {size}" for size, chosen in sets.items()),
     }
-    return Workload(steps, partial(_output, model, first), facts, device)
+    return Workload(steps, partial(_output, predict, first), facts, device)
+
+
+def predictor(model: DLRM, backend: str, precision: Precision, batch: Batch) -> Predict:
+    """The model as `backend` runs it, called as the model is; its tables are changed where the precision says so."""
+    if precision == "int8-tables" and backend == "fast":
+        return quantized(model.requires_grad_(False), table_bits=8)
+    if precision == "int8-tables":
+        if backend != "eager":
+            raise HotrowError(f"int8 tables by backend {backend!r}; choose eager or fast")
+        quantize_tables(model)
+    return model if backend == "eager" else make_backend(backend, model.requires_grad_(False), batch)
+
+
+def predicted_step(predict: Predict, batches: Iterable[Batch]) -> Step:
+    """Inference by whoever `predict` is."""
+    stream = chain.from_iterable(repeat(batches))
+    inference = torch.inference_mode()
+
+    def step() -> Tensor:
+        with role("data"):
+            batch = next(stream)
+        with inference:
+            return predict(batch.dense, batch.indices, batch.offsets)
+
+    return step
 
 
 def recorded_step(model: DLRM, batches: Iterable[Batch]) -> Step:
@@ -118,9 +150,9 @@ def _packed(model: DLRM) -> list[Tensor]:
     return [table.packed for table in model.tables if isinstance(table, Int8Table)]
 
 
-def _output(model: DLRM, batch: Batch) -> Any:
+def _output(predict: Predict, batch: Batch) -> Any:
     with torch.inference_mode():
-        return model(batch.dense, batch.indices, batch.offsets).cpu().numpy()
+        return predict(batch.dense, batch.indices, batch.offsets).cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,14 +39,19 @@ from hotrow.profiling.runner import Plan
 COST = Measurement("py-spy overhead", 1.2, 1.1, 1.3, "ratio", "measured", 9)
 STACKS = StackProfile("forward 8", {("a", "b"): 3, ("a",): 1}, 100, True, COST, 0.5, 0.25, (Symbol(0.9, "f", "l"),), ())
 CONFIG = ModelConfig("tiny", 4, (8, 4), (8, 1), "dot", (TableConfig("a", 50, 4), TableConfig("b", 20, 4, 3.0)))
-FIGURES = ("inference", "forward", "training", "axis-precision", "axis-trace")
+FIGURES = ("inference", "forward", "training", "axis-precision", "axis-trace", "axis-backend")
 QUICK = Plan(processes=1, seconds=0.01, patience=0.0, least=3, traced=2)
 BASE = Configuration("base", "m:f", {"config": msgspec.to_builtins(CONFIG)})
 
 
 @pytest.fixture(scope="module")
 def profile() -> ModelProfile:
-    axes = {"precision": ("bf16", "int8-tables"), "threads": ("5000",), "trace": ("uniform", "synthetic")}
+    axes = {
+        "precision": ("bf16", "int8-tables"),
+        "threads": ("5000",),
+        "trace": ("uniform", "synthetic"),
+        "backend": ("fast",),
+    }
     request = Request((2, 8), ("inference", "forward", "training"), axes, stacks=False)
     return profile_model(CONFIG, uniform_trace(CONFIG, 64), request, QUICK)
 
@@ -76,6 +81,9 @@ def test_axes_have_speedups_or_reasons(profile: ModelProfile) -> None:
     assert small.check is not None
     assert small.check.agrees
     assert small.check.difference > 0
+    fast = points["backend", "fast", "inference 8"]
+    assert fast.check is not None
+    assert fast.check.agrees
     crowd = points["threads", "5000", "inference 2"]
     assert crowd.total is None
     assert "5000 threads" in str(crowd.failure)
@@ -168,7 +176,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         trace_files([str(three_tables(tmp_path))], None, CONFIG, (2,), tmp_path)
     with pytest.raises(HotrowError, match="precision 'fp7'"):
         dlrm(msgspec.to_builtins(CONFIG), [2], precision="fp7")  # type: ignore[arg-type]
-    with pytest.raises(HotrowError, match="int8 tables are frozen"):
+    with pytest.raises(HotrowError, match="int8-tables by backend 'eager' cannot learn"):
         dlrm(msgspec.to_builtins(CONFIG), [2], precision="int8-tables")
     hashed = msgspec.structs.replace(CONFIG.tables[0], storage=Hashed(5))
     with pytest.raises(HotrowError, match="'a': int8 is for plain tables"):
