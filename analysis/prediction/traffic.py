@@ -19,7 +19,7 @@ from ...profiling.machine import Machine
 from ...tracegen.trace import Trace
 from ..hierarchy import LevelStats, simulate_trace
 from ..memory.layout import Layout
-from ..recommendation.interleave import interleaved
+from ..recommendation.interleave import interleaved, positions
 from ..reuse_time import ReuseTimes, bin_edges
 
 POINTS_PER_OCTAVE = 12
@@ -53,7 +53,8 @@ class ReuseCurve:
 class Traffic:
     """A model's lookups at one batch, tables in turn within a batch, as a model makes them.
 
-    rows: units of max(row, line) bytes. pages: by page size. per_table: mean lookups per sample. unit_bytes: of `rows`.
+    rows: units of max(row, line) bytes (unit_bytes). tables: the same outlasting shares of each table's lookups alone,
+    at the times of `rows`. pages: by page size. per_table: mean lookups per sample.
     """
 
     batch: int
@@ -62,7 +63,12 @@ class Traffic:
     row_bytes: float
     unit_bytes: float
     rows: ReuseCurve
+    tables: tuple[tuple[float, ...], ...]
     pages: dict[str, ReuseCurve] = field(default_factory=dict)
+
+    def table(self, number: int) -> ReuseCurve:
+        """One table's lookups among those of all."""
+        return replace(self.rows, outlasting=self.tables[number])
 
 
 def by_batch(trace: Trace, batch: int) -> Trace:
@@ -91,14 +97,18 @@ def traffic_of(trace: Trace, config: ModelConfig, batch: int) -> Traffic:
         raise HotrowError("the trace has no lookups; there is nothing to predict from")
     weights = np.array([table.accesses for table in batched.tables], float)
     row = float(np.average([FLOAT * table.dim for table in config.tables], weights=weights))
+    rows, tables = _by_table(_in_units(batched, max(1, int(LINE // row))))
     return Traffic(
         batch=batch,
         lookups=batched.accesses / (batched.samples * batch),
         per_table=tuple(weights / (batched.samples * batch)),
         row_bytes=row,
         unit_bytes=max(row, LINE),
-        rows=reuse_curve(_units(batched, max(1, int(LINE // row)))),
-        pages={name: reuse_curve(_units(batched, max(1, int(size // row)))) for name, size in PAGES.items()},
+        rows=rows,
+        tables=tables,
+        pages={
+            name: reuse_curve(interleaved(_in_units(batched, max(1, int(size // row))))) for name, size in PAGES.items()
+        },
     )
 
 
@@ -113,15 +123,32 @@ def _on_model(trace: Trace, config: ModelConfig) -> Trace:
     return replace(trace, tables=tables)
 
 
-def _units(batched: Trace, rows_per_unit: int) -> NDArray[np.int64]:
-    """Units of all lookups in order; rows of a unit lie side by side in a table, and no two tables share one."""
+def _in_units(batched: Trace, rows_per_unit: int) -> Trace:
+    """The lookups of units in place of rows; rows of a unit lie side by side in a table."""
     if rows_per_unit == 1:
-        return interleaved(batched)
+        return batched
     tables = tuple(
         replace(table, rows=max(1, -(-table.rows // rows_per_unit)), indices=table.indices // rows_per_unit)
         for table in batched.tables
     )
-    return interleaved(Trace(tables))
+    return Trace(tables)
+
+
+def _by_table(batched: Trace) -> tuple[ReuseCurve, tuple[tuple[float, ...], ...]]:
+    """The curve of all lookups together, and each table's outlasting shares at its times."""
+    counts = []
+    for table, where in zip(batched.tables, positions(batched), strict=True):
+        times = ReuseTimes()
+        times.feed(table.indices, where)
+        counts.append(times.counts[1:].astype(np.float64))
+    edges = bin_edges()[1:]
+    together = _curve(np.sum(counts, axis=0), edges, batched.accesses)
+    kept = np.searchsorted(edges - 1, np.array(together.times))
+    shares = [
+        tuple((1 - np.concatenate([[0], np.cumsum(own)])[kept] / max(table.accesses, 1)).clip(0).tolist())
+        for own, table in zip(counts, batched.tables, strict=True)
+    ]
+    return together, tuple(shares)
 
 
 def reuse_curve(units: ArrayLike, periodic: bool = False) -> ReuseCurve:

@@ -19,7 +19,8 @@ from ...progress import Advance, ignore
 from .frozen import DEVELOP_TRACES, TEST_TRACES, frozen
 from .streams import write_traces
 
-PROCESSES = {"bags": 5, "layers": 5, "models": 3}
+PROCESSES = {"bags": 9, "layers": 5, "models": 5, "interactions": 5}
+KINDS = tuple(PROCESSES)
 PIECE = {"bags": 100, "layers": 84, "models": 8}  # configurations in one process
 PLAN = Plan(seconds=0.04, patience=0.12, least=10, most=200, deadline=240)
 
@@ -60,6 +61,7 @@ def pieces() -> dict[str, tuple[str, Configuration]]:
     names = [layer.name for layer in listed.layers]
     for library in ("MKL", "oneDNN"):
         made[f"layers {library}"] = ("layers", _configuration(f"layers {library}", "layers", names, library=library))
+    made["interactions"] = ("interactions", Configuration("interactions", f"{__package__}.workloads:interactions"))
     return made
 
 
@@ -84,7 +86,7 @@ def load(path: Path) -> Points:
 
 def measure(
     folder: Path,
-    kinds: Iterable[str] = ("bags", "layers", "models"),
+    kinds: Iterable[str] = KINDS,
     traces: Path | None = None,
     plan: Plan = PLAN,
     advance: Advance = ignore,
@@ -120,7 +122,7 @@ def steps(points: Points, kinds: Iterable[str]) -> int:
 
 
 def _with_traces(configuration: Configuration, kind: str, traces: Path) -> Configuration:
-    if kind == "layers":
+    if kind not in ("bags", "models"):
         return configuration
     return msgspec.structs.replace(configuration, arguments=configuration.arguments | {"traces": str(traces)})
 

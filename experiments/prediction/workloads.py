@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import cycle
+from itertools import cycle, product
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ...models.config import ModelConfig
 from ...models.dlrm import DLRM
 from ...models.flat import flat_memory
 from ...models.inputs import Batches
+from ...models.interaction import Dot
+from ...models.tables import TableConfig
 from ...models.workload import forward_step, training_step
 from ...profiling.configuration import Workload
 from ...profiling.operators import Library, linear
@@ -21,6 +24,7 @@ from .frozen import Bag, Layer, Whole, frozen
 from .streams import bag_calls, model_config, model_trace
 
 SUM = 0
+INTERACTIONS = tuple(product((1, 64, 1024), (5, 13, 27), (16, 32, 64)))  # batch, vectors, dim; to develop on
 
 
 def bags(names: Sequence[str], traces: str) -> Workload:
@@ -65,3 +69,27 @@ def _model(whole: Whole, kept: np.lib.npyio.NpzFile) -> Callable[[], Tensor]:
     chosen = prepared(Batches(config, trace, whole.batch), 1, batches_for(config, whole.batch))
     make = forward_step if whole.mode == "inference" else training_step
     return make(DLRM(config), chosen)
+
+
+def interactions() -> Workload:
+    """Dot products of all vectors of a sample, one step per size, called "dot batch×vectors×dim"."""
+    steps = {}
+    for batch, vectors, dim in INTERACTIONS:
+        made = [torch.rand(batch, dim) for _ in range(vectors)]
+        steps[f"dot {batch}×{vectors}×{dim}"] = _without_gradients(Dot(vectors, False), made)
+    return Workload(steps)
+
+
+def _without_gradients(layer: Dot, made: Sequence[Tensor]) -> Callable[[], Tensor]:
+    def step() -> Tensor:
+        with torch.inference_mode():
+            pooled: Tensor = layer(made[0], made[1:])
+        return pooled
+
+    return step
+
+
+def interaction_config(vectors: int, dim: int) -> ModelConfig:
+    """The smallest model with such an interaction."""
+    tables = tuple(TableConfig(f"t{k}", 1, dim) for k in range(vectors - 1))
+    return ModelConfig(f"dot {vectors}×{dim}", 1, (dim,), (1,), "dot", tables)
