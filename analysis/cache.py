@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from .. import HotrowError
 from ..tracegen.trace import Trace
 from .policies.registry import Policy, checked_capacity, find
-from .policies.stream import Stream, counter_type, stream
+from .policies.stream import TRAINING, Stream, counter_type, numbered, stream
 from .recommendation.interleave import positions
+from .stack.dense_ids import checked_ids
+from .stack.lru_stack import checked_threads
 
 _UNMARKED = np.empty(0, np.bool_)
 
@@ -60,7 +61,7 @@ def simulate(
     capacity: int,
     *,
     row_bytes: ArrayLike | None = None,
-    training: float = 0.1,
+    training: float | None = None,
     threads: int | None = None,
 ) -> CacheStats: ...
 @overload
@@ -70,7 +71,7 @@ def simulate(
     capacity: Sequence[int] | NDArray[Any],
     *,
     row_bytes: ArrayLike | None = None,
-    training: float = 0.1,
+    training: float | None = None,
     threads: int | None = None,
 ) -> tuple[CacheStats, ...]: ...
 def simulate(
@@ -79,7 +80,7 @@ def simulate(
     capacity: int | Sequence[int] | NDArray[Any],
     *,
     row_bytes: ArrayLike | None = None,
-    training: float = 0.1,
+    training: float | None = None,
     threads: int | None = None,
 ) -> CacheStats | tuple[CacheStats, ...]:
     """Hits and misses of a cache over `ids`: one CacheStats for one capacity, a tuple of them for a sequence.
@@ -88,10 +89,11 @@ def simulate(
     policies/registry.py; docs/policies.md defines each. capacity: rows, or bytes if row_bytes is given, which is the
     bytes of every row or int [accesses], the bytes of each access's row: rows of different size share the cache by
     the byte. Capacities beyond all rows are allowed and miss only first accesses. training: the part of the accesses
-    that `static-prefix` learns from. threads: capacities computed at once; as many as processors by default.
+    that `static-prefix` learns from, a tenth if left out. A stream has row_bytes and training already. threads:
+    capacities computed at once; as many as processors by default.
     Raises HotrowError naming the policy, the value and the rule.
     """
-    accesses = ids if isinstance(ids, Stream) else stream(ids, row_bytes, training)
+    accesses = _stream(ids, row_bytes, training)
     several = np.ndim(capacity) > 0
     stats = compare(accesses, (policy,), capacity if several else (capacity,), threads=threads)  # type: ignore[arg-type]
     found = next(iter(stats.values()))
@@ -104,11 +106,11 @@ def compare(
     capacities: Sequence[int] | NDArray[Any],
     *,
     row_bytes: ArrayLike | None = None,
-    training: float = 0.1,
+    training: float | None = None,
     threads: int | None = None,
 ) -> dict[str, tuple[CacheStats, ...]]:
     """Several policies at several capacities over the same accesses, by policy name; arguments as for `simulate`."""
-    accesses = ids if isinstance(ids, Stream) else stream(ids, row_bytes, training)
+    accesses = _stream(ids, row_bytes, training)
     chosen = [find(name) for name in policies]
     jobs = [(policy, size, checked_capacity(policy, size, accesses)) for policy in chosen for size in capacities]
 
@@ -128,10 +130,10 @@ def hit_mask(
     capacity: int,
     *,
     row_bytes: ArrayLike | None = None,
-    training: float = 0.1,
+    training: float | None = None,
 ) -> NDArray[np.bool_]:
     """Which accesses hit, bool [accesses]; arguments and errors as for `simulate`."""
-    accesses = ids if isinstance(ids, Stream) else stream(ids, row_bytes, training)
+    accesses = _stream(ids, row_bytes, training)
     chosen = find(policy)
     size = checked_capacity(chosen, capacity, accesses)
     missed = np.zeros(len(accesses.ids), np.bool_)
@@ -147,7 +149,7 @@ def simulate_tables(
     *,
     row_bytes: int | Mapping[str, int] | None = None,
     shared: bool = False,
-    training: float = 0.1,
+    training: float = TRAINING,
     threads: int | None = None,
 ) -> dict[str, CacheStats]:
     """Hits and misses of every table's lookups, by table name: each table with a cache of its own, or one for all.
@@ -181,23 +183,35 @@ def total(stats: Mapping[str, CacheStats], shared: bool = False) -> CacheStats:
     return CacheStats(every[0].policy, capacity, accesses, misses, every[0].unit)
 
 
-def shared_stream(trace: Trace, row_bytes: Sequence[int | None], training: float = 0.1) -> Stream:
+def shared_stream(trace: Trace, row_bytes: Sequence[int | None], training: float = TRAINING) -> Stream:
     """The lookups of all tables in the order a model makes them, rows numbered through; row_bytes: one per table."""
-    parts = [stream(table.indices) for table in trace.tables]
-    starts = np.concatenate(([0], np.cumsum([part.rows for part in parts])))
+    for size in row_bytes:
+        stream(np.empty(0, np.int64), size, training)  # says which rule they break
+    parts = [numbered(checked_ids(table.indices), room=0) for table in trace.tables]
+    counts = [int(ids.max()) + 1 if len(ids) else 0 for ids, _ in parts]
+    starts = np.concatenate(([0], np.cumsum(counts)))
     rows = int(starts[-1])
-    ids = np.empty(trace.accesses, counter_type(trace.accesses, rows))
+    shared = np.empty(trace.accesses, counter_type(trace.accesses, rows))
     names = np.empty(rows, np.uint64)
     declared = 0  # FBGEMM numbers the rows of its tables through, as declared
-    for part, table, start, places in zip(parts, trace.tables, starts[:-1], positions(trace), strict=True):
-        ids[places] = part.ids + start
-        own = np.arange(part.rows, dtype=np.uint64) if part.names is None else part.names
-        names[start : start + part.rows] = own + np.uint64(declared % 2**64)
+    for (ids, own), table, start, count, places in zip(
+        parts, trace.tables, starts[:-1], counts, positions(trace), strict=True
+    ):
+        shared[places] = ids + start
+        named = np.arange(count, dtype=np.uint64) if own is None else own
+        names[start : start + count] = named + np.uint64(declared % 2**64)
         declared += table.rows
     if len(set(row_bytes)) == 1:
-        return Stream(ids, rows, names, row_bytes[0], training=training)
-    sizes = np.repeat(np.array(row_bytes, np.int64), [part.rows for part in parts])
-    return Stream(ids, rows, names, None, sizes, training)
+        return Stream(shared, rows, names, row_bytes[0], training=training)
+    return Stream(shared, rows, names, None, np.repeat(np.array(row_bytes, np.int64), counts), training)
+
+
+def _stream(ids: ArrayLike | Stream, row_bytes: ArrayLike | None, training: float | None) -> Stream:
+    if not isinstance(ids, Stream):
+        return stream(ids, row_bytes, TRAINING if training is None else training)
+    if row_bytes is not None or training is not None:
+        raise HotrowError("row_bytes and training belong to the stream already made; give them to stream()")
+    return ids
 
 
 def _shared(
@@ -226,7 +240,5 @@ def _by_table(what: str, value: Any, names: Sequence[str]) -> list[Any]:
 
 def _in_threads(run: Any, jobs: Iterable[Any], threads: int | None) -> list[CacheStats]:
     """`run` of every job, in order; kernels release the interpreter, so threads share the work."""
-    if threads is not None and threads < 1:
-        raise HotrowError(f"{threads} threads; at least 1 is needed")
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(checked_threads(threads)) as pool:
         return list(pool.map(run, jobs))

@@ -1,6 +1,7 @@
 """Figures: numbers in, matplotlib figures out; one look for all of them.
 
-Colours are those of Okabe and Ito ("Color Universal Design", 2008), told apart by people who see red and green alike.
+The first seven colours are those of Okabe and Ito ("Color Universal Design", 2008), four more are of Tol's muted scheme
+("Colour schemes", SRON/EPS/TN/09-002), told apart by people who see red and green alike; dashes and markers differ too.
 Every axis names its unit.
 """
 
@@ -37,7 +38,8 @@ DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 FEW_POINTS = 12  # points of a line are marked up to here
 BACKWARD = " backward"
-MAX_SERIES = 8  # more lines than this cannot be told apart
+MAX_SERIES = 16  # more lines than this cannot be told apart
+INSIDE = 8  # series that a legend inside the axes has room for
 
 Series = tuple[str, Sequence[float], Sequence[float]]  # name, x, y
 
@@ -85,20 +87,30 @@ def _short(value: float, position: int = 0) -> str:
     return f"{value:g}"
 
 
-def _lines(axes: Axes, series: Sequence[Series]) -> None:
+def _lines(figure: Figure, axes: Axes, series: Sequence[Series], what: str = "tables") -> None:
+    """Draw the first MAX_SERIES with a legend; `what` they are, to say so where some are left out."""
     for k, (name, x, y) in enumerate(series[:MAX_SERIES]):
         colour, dash = PALETTE[k % len(PALETTE)], DASHES[k % len(DASHES)]
         marker = MARKERS[k % len(MARKERS)] if len(x) <= FEW_POINTS else ""
         axes.plot(x, y, label=name, color=colour, linestyle=dash, linewidth=1.8, marker=marker, markersize=4)
-    if len(series) > 1:
-        axes.legend(fontsize=8, title=None if len(series) <= MAX_SERIES else f"{MAX_SERIES} of {len(series)} tables")
+    _legend(figure, axes, len(series), what)
+
+
+def _legend(figure: Figure, axes: Axes, count: int, what: str, title: str | None = None) -> None:
+    """Inside the axes where there is room, below them for many; says how many were left out."""
+    if count > MAX_SERIES:
+        title = f"{title + '; ' if title else ''}the first {MAX_SERIES} of {count} {what}"
+    if count > INSIDE or title:
+        figure.legend(loc="outside lower center", ncols=5, fontsize=8, title=title, title_fontsize=8)
+    elif count > 1:
+        axes.legend(fontsize=8)
 
 
 def popularity(series: Sequence[Series]) -> Figure:
     """Share of lookups that the hottest share of touched rows takes; x and y are fractions of 1."""
     with _look("popularity"):
         figure, axes = _axes()
-        _lines(axes, [(name, [100 * v for v in x], [100 * v for v in y]) for name, x, y in series])
+        _lines(figure, axes, [(name, [100 * v for v in x], [100 * v for v in y]) for name, x, y in series])
         _log_x(axes)
         axes.set(
             ylim=(0, 102),
@@ -114,14 +126,16 @@ def miss_ratio(
     knee: tuple[float, float, float] | None = None,
     marks: Sequence[tuple[str, float]] = (),
     title: str = "LRU miss ratio",
+    what: str = "tables",
 ) -> Figure:
     """Miss-ratio curves; x is the capacity in rows, y the miss ratio.
 
-    knee: capacity with the ends of its interval. marks: names and capacities in rows to draw as upright lines.
+    knee: capacity with the ends of its interval. marks: names and capacities in rows to draw as upright lines. what:
+    the lines are of.
     """
     with _look("miss-ratio"):
         figure, axes = _axes()
-        _lines(axes, [(name, x, [100 * v for v in y]) for name, x, y in series])
+        _lines(figure, axes, [(name, x, [100 * v for v in y]) for name, x, y in series], what)
         _log_x(axes)
         if knee is not None:
             at, low, high = knee
@@ -140,7 +154,7 @@ def reuse_time(series: Sequence[Series]) -> Figure:
     """Share of lookups whose row was asked for again within x lookups of its table; y is a fraction of 1."""
     with _look("reuse-time"):
         figure, axes = _axes()
-        _lines(axes, [(name, x, [100 * v for v in y]) for name, x, y in series])
+        _lines(figure, axes, [(name, x, [100 * v for v in y]) for name, x, y in series])
         _log_x(axes)
         axes.set(
             ylim=(0, 102),
@@ -156,16 +170,11 @@ def drift(series: Sequence[tuple[str, Sequence[float], Sequence[float]]]) -> Fig
     with _look("drift"):
         figure, axes = _axes()
         for k, (name, own, first) in enumerate(series[:MAX_SERIES]):
-            windows = range(1, len(own) + 1)
-            axes.plot(windows, [100 * v for v in own], color=PALETTE[k], label=name)
-            axes.plot(windows, [100 * v for v in first], color=PALETTE[k], linestyle="--")
-        figure.legend(
-            loc="outside lower center",
-            ncols=4,
-            fontsize=8,
-            title="solid: own hot set; dashed: the first",
-            title_fontsize=8,
-        )
+            windows, colour = range(1, len(own) + 1), PALETTE[k % len(PALETTE)]
+            marker = MARKERS[k // len(PALETTE)] if k >= len(PALETTE) else ""
+            axes.plot(windows, [100 * v for v in own], color=colour, label=name, marker=marker)
+            axes.plot(windows, [100 * v for v in first], color=colour, linestyle="--", marker=marker)
+        _legend(figure, axes, len(series), "tables", "solid: own hot set; dashed: the first")
         axes.set(
             ylim=(0, None),
             xlabel="window (equal parts of the table's lookups)",
@@ -230,7 +239,7 @@ def over_axis(series: Sequence[Series], x_label: str, y_label: str, title: str) 
     """Lines over a logarithmic axis, both axes as labelled; y from 0."""
     with _look(title):
         figure, axes = _axes()
-        _lines(axes, series)
+        _lines(figure, axes, series)
         _log_x(axes)
         axes.set(ylim=(0, None), xlabel=x_label, ylabel=y_label, title=title)
         return figure
@@ -249,6 +258,6 @@ def to_svg(figure: Figure, label: str) -> str:
 
 
 def save(figure: Figure, path: Any) -> None:
-    """Write the figure as the suffix of `path` says: .svg or .png at 150 dpi."""
-    with _look(str(path)):
-        figure.savefig(path, dpi=150)
+    """Write the figure as the suffix of `path` says: .svg, the same bytes for the same figure, or .png at 150 dpi."""
+    with _look("hotrow"):
+        figure.savefig(path, dpi=150, metadata={"Date": None} if str(path).endswith(".svg") else None)

@@ -11,8 +11,7 @@ import numpy as np
 from .. import HotrowError
 from ..analysis import plots
 from ..analysis.cache import shared_stream, simulate
-from ..analysis.policies.registry import Policy, checked_capacity, find
-from ..analysis.policies.stream import Stream
+from ..analysis.policies.registry import find
 from ..progress import Advance, ignore
 from ..tracegen.trace import Trace
 from .grid import Grid
@@ -27,7 +26,7 @@ SET = 32  # default capacities from here on are multiples of this, which set-ass
 
 @dataclass(frozen=True)
 class PolicyComparison:
-    """Hit ratios, fractions of 1, by policy and capacity in rows; None where the policy is not defined that small."""
+    """Hit ratios, fractions of 1, by policy and capacity in rows; None where the policy is not defined for it."""
 
     lookups: int
     touched_rows: int
@@ -40,7 +39,10 @@ class PolicyComparison:
             (policy, *("–" if ratio is None else f"{ratio:.2%}" for ratio in ratios))
             for policy, ratios in self.hit_ratio.items()
         )
-        caption = "Hits by policy and capacity in rows, one cache for all tables, cold start; –: not defined that small"
+        caption = (
+            "Hits by policy and capacity in rows, one cache for all tables, cold start; "
+            "–: not defined at this capacity (docs/policies.md)"
+        )
         return Grid(caption, ("policy", *(f"{capacity:,}" for capacity in self.capacities)), rows, "simulated")
 
 
@@ -50,16 +52,16 @@ def figure(result: PolicyComparison) -> Figure:
     for policy, ratios in result.hit_ratio.items():
         known = [(c, 1 - ratio) for c, ratio in zip(result.capacities, ratios, strict=True) if ratio is not None]
         series.append((policy, [c for c, _ in known], [miss for _, miss in known]))
-    return plots.miss_ratio(series, title="Policies, one cache for all tables")
+    return plots.miss_ratio(series, title="Policies, one cache for all tables", what="policies")
 
 
 def default_capacities(touched_rows: int) -> tuple[int, ...]:
-    """Up to eight capacities from a thousandth of the touched rows to all of them, evenly on a logarithmic axis."""
+    """Up to eight capacities from a thousandth of the touched rows to room for all, evenly on a logarithmic axis."""
     if touched_rows < 1:
         return (1,)
     spaced = np.geomspace(max(1, touched_rows / 1000), touched_rows, SIZES)
-    whole = [round(size) if size < 2 * SET else SET * round(size / SET) for size in spaced]
-    return tuple(sorted(set(whole)))
+    whole = [round(size) if size < 2 * SET else SET * round(size / SET) for size in spaced[:-1]]
+    return tuple(sorted({*whole, touched_rows if touched_rows < 2 * SET else SET * -(-touched_rows // SET)}))
 
 
 def compare_policies(
@@ -76,16 +78,8 @@ def compare_policies(
         raise HotrowError(f"capacity {min(sizes)}; a cache holds at least 1 row")
     ratios: dict[str, tuple[float | None, ...]] = {}
     for policy in chosen:
-        defined = [size for size in sizes if _is_defined(policy, size, stream)]
+        defined = [size for size in sizes if size >= policy.smallest and size % policy.multiple == 0]
         hits = {stats.capacity: stats.hits for stats in simulate(stream, policy.name, defined)}
         ratios[policy.name] = tuple(hits[s] / max(trace.accesses, 1) if s in hits else None for s in sizes)
         advance(1)
     return PolicyComparison(trace.accesses, stream.touched_rows, sizes, ratios)
-
-
-def _is_defined(policy: Policy, capacity: int, stream: Stream) -> bool:
-    try:
-        checked_capacity(policy, capacity, stream)
-    except HotrowError:
-        return False
-    return True

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..analysis import plots
 from ..analysis.miss_ratio import lru_curve
 from ..analysis.recommendation.batching import BatchReuse, batch_reuse
 from ..analysis.recommendation.drift import WINDOWS, Drift, drift
-from ..analysis.recommendation.interleave import bases, interleaved, numbered
+from ..analysis.recommendation.interleave import interleaved
 from ..analysis.recommendation.perfect_hits import perfect_hit_ratio
 from ..analysis.recommendation.split import Split, splits
 from ..tracegen.trace import Trace
@@ -94,8 +95,9 @@ class SampleStudy:
 
 
 def figure(result: SampleStudy) -> Figure:
-    """Drift of the hot sets."""
-    return plots.drift([(d.table, d.own, d.first) for d in result.drifts])
+    """Drift of the hot sets, the tables with most lookups first."""
+    busiest = sorted(result.drifts, key=lambda drift: -drift.lookups)
+    return plots.drift([(d.table, d.own, d.first) for d in busiest])
 
 
 def sample_study(
@@ -122,14 +124,12 @@ def _page_hits(trace: Trace, row_bytes: int, sizes: Sequence[int]) -> list[float
     return [int(curve.hits(size // per_page)) / max(trace.accesses, 1) for size in sizes]
 
 
-def _pages(trace: Trace, per_page: int) -> np.ndarray:
+def _pages(trace: Trace, per_page: int) -> NDArray[np.int64]:
     """The page of every lookup in the model's order; tables begin on pages of their own."""
-    trace = numbered(trace)
-    ids = interleaved(trace)
-    starts = bases(trace)
-    table = np.searchsorted(starts, ids, "right") - 1
-    pages: np.ndarray = (ids - starts[table]) // per_page + starts[table]  # a table has fewer pages than rows
-    return pages
+    tables = tuple(
+        replace(table, rows=table.rows // per_page + 1, indices=table.indices // per_page) for table in trace.tables
+    )
+    return interleaved(replace(trace, tables=tables))
 
 
 def _together(trace: Trace, batch: int, row_bytes: int) -> BatchReuse:

@@ -23,8 +23,8 @@ def belady(ids: NDArray[Any], rows: int, sizes: NDArray[np.int64], capacity: int
 
     Every accessed row enters the cache. So an access takes one place, and each hit needs one of the other
     capacity − 1 places from its row's last access on. Take the hits in time order and give each the place that
-    became free last before that: this greedy choice keeps exactly Belady's rows (Faigle and Nawijn, Discrete
-    Applied Mathematics 58, 1995). `back[t]` leads to the last moment up to t − 1 at which a place became free.
+    became free last before that: this greedy choice keeps exactly Belady's rows (Carlisle and Lloyd, "On the
+    k-coloring of intervals", Discrete Applied Mathematics 59, 1995). `back[t]` leads to the last moment up to t − 1 at which a place became free.
     """
     previous = _previous(ids, rows)
     back = np.empty(len(ids) + 1, ids.dtype)
@@ -70,7 +70,10 @@ def _previous(ids: NDArray[Any], rows: int) -> NDArray[Any]:
 
 
 def static(stream: Stream, capacity: int, missed: NDArray[np.bool_]) -> int:
-    """The hottest rows of the whole trace, there from the start and for good: no cache that never evicts hits more."""
+    """The hottest rows of the whole trace, there from the start and for good.
+
+    No cache that never evicts hits more, where rows have one size; else the hottest by the byte, a good packing only.
+    """
     return _pinned(stream, stream.hottest, capacity, 0, missed)
 
 

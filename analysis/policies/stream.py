@@ -13,6 +13,8 @@ from ... import HotrowError
 from ..stack.dense_ids import RowNumbers, checked_ids
 
 NO_SIZES = np.empty(0, np.int64)
+TRAINING = 0.1  # part of the accesses that static-prefix learns from, where nothing else is said
+ROOM = 2**20  # numbers of one stream that need not be dense
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,7 @@ class Stream:
     names: NDArray[np.uint64] | None = None
     row_bytes: int | None = None
     sizes: NDArray[np.int64] = field(default_factory=lambda: NO_SIZES)
-    training: float = 0.1
+    training: float = TRAINING
 
     def __post_init__(self) -> None:
         if not 0 <= self.training <= 1:
@@ -69,13 +71,13 @@ class Stream:
         return int(self.training * len(self.ids))
 
 
-def stream(ids: ArrayLike, row_bytes: ArrayLike | None = None, training: float = 0.1) -> Stream:
+def stream(ids: ArrayLike, row_bytes: ArrayLike | None = None, training: float = TRAINING) -> Stream:
     """Number the rows of `ids` for the policies.
 
     ids: integers [accesses] from 0 to 2^63 − 1, in time order. row_bytes: None, or the bytes of every row, or int
     [accesses] with the bytes of each access's row. Raises HotrowError where a row has no byte or changes its size.
     """
-    numbers, names = _numbered(checked_ids(ids))
+    numbers, names = numbered(checked_ids(ids))
     rows = int(numbers.max()) + 1 if len(numbers) else 0
     if row_bytes is None:
         return Stream(numbers, rows, names, training=training)
@@ -103,10 +105,10 @@ def stream(ids: ArrayLike, row_bytes: ArrayLike | None = None, training: float =
     return Stream(numbers, rows, names, None, per_row, training)
 
 
-def _numbered(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.uint64] | None]:
-    """Row numbers below 4 × accesses (or a million), and the ids they stand for if they are others."""
+def numbered(ids: NDArray[Any], room: int = ROOM) -> tuple[NDArray[Any], NDArray[np.uint64] | None]:
+    """Row numbers of checked ids, below 4 × accesses or `room`, and the ids they stand for if they are others."""
     highest = int(ids.max()) if len(ids) else 0
-    if highest < max(4 * len(ids), 2**20):
+    if highest < max(4 * len(ids), room):
         return ids.astype(counter_type(len(ids), highest), copy=False), None
     table = RowNumbers()
     numbers = table.of(ids)

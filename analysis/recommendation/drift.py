@@ -15,11 +15,12 @@ HOT = 0.01  # the hot set is the hottest 1 % of the rows touched in a window
 class Drift:
     """What a hot set frozen in the first window is worth later.
 
-    windows: equal parts of the table's lookups. own: share of each window's lookups that its own hot set takes.
-    first: share that the first window's hot set (as many rows as the window's own) takes. All fractions of 1.
+    lookups: of the table, in equal windows. own: share of each window's lookups that its own hot set takes.
+    first: share that the first window's hot set (at most as many rows as the window's own) takes. All fractions of 1.
     """
 
     table: str
+    lookups: int
     hot_rows: tuple[int, ...]
     own: tuple[float, ...]
     first: tuple[float, ...]
@@ -49,7 +50,7 @@ def drift(table: TableLookups, windows: int = WINDOWS, hot: float = HOT) -> Drif
         sizes.append(size)
         own.append(float(counts[:size].sum() / counts.sum()))
         kept.append(float(counts[np.isin(rows, first[:size])].sum() / counts.sum()))
-    return Drift(table.name, tuple(sizes), tuple(own), tuple(kept))
+    return Drift(table.name, table.accesses, tuple(sizes), tuple(own), tuple(kept))
 
 
 def _ranked(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,8 @@
 """Split: one capacity shared out among tables, by the gain of each byte, evenly, or as one cache for all.
 
 Greedy on the upper concave hulls of the hit curves gives the most hits for curves that are concave (Fox, "Discrete
-optimization via marginal analysis", Management Science 13(3), 1966); where a curve has a cliff, the table gets the
-whole step or nothing of it.
+optimization via marginal analysis", Management Science 13(3), 1966). Where a curve has a cliff, a table gets the whole
+step or nothing of it, and what is left is shared out anew along the curves as far as it reaches.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import HotrowError
+from ...jit import kernel
 from ..miss_ratio import MissRatioCurve
 
 
@@ -26,20 +27,28 @@ class Split:
     hit_ratio: float
 
 
-def greedy(curves: Sequence[MissRatioCurve], row_bytes: Sequence[int], capacity: int) -> tuple[int, ...]:
-    """Rows per table that fit `capacity` bytes, the steepest stretch of any hull first."""
-    stretches = []
-    for k, curve in enumerate(curves):
-        corners = hull(curve)
-        gains = np.diff(curve.hits(corners)) / (np.diff(corners) * row_bytes[k])
-        stretches += [(-gain, k, int(stop)) for gain, stop in zip(gains, corners[1:], strict=True)]
+def by_gain(curves: Sequence[MissRatioCurve], row_bytes: Sequence[int], capacity: int) -> tuple[int, ...]:
+    """Rows per table that fit `capacity` bytes, the steepest stretch of any hull first; never worse than even."""
     rows = [0] * len(curves)
-    left = capacity
-    for _, k, stop in sorted(stretches):
-        more = min(stop - rows[k], left // row_bytes[k])
-        rows[k] += more
-        left -= more * row_bytes[k]
-    return tuple(rows)
+    left, taken = capacity, True
+    while taken:
+        taken = False
+        stretches = []
+        for k, curve in enumerate(curves):
+            corners = hull(curve, rows[k], rows[k] + left // row_bytes[k])
+            gains = np.diff(curve.hits(corners)) / (np.diff(corners) * row_bytes[k])
+            stretches += [(-gain, k, int(stop)) for gain, stop in zip(gains, corners[1:], strict=True)]
+        for _, k, stop in sorted(stretches):
+            cost = (stop - rows[k]) * row_bytes[k]
+            if cost <= left:  # else no later stretch of this table fits either
+                rows[k], left, taken = stop, left - cost, True
+    alike = even(curves, row_bytes, capacity)
+    return max(tuple(rows), alike, key=lambda chosen: hits(curves, chosen))
+
+
+def hits(curves: Sequence[MissRatioCurve], rows: Sequence[int]) -> int:
+    """Hits of LRU caches of so many rows, a cache for every table."""
+    return sum(int(curve.hits(n)) for curve, n in zip(curves, rows, strict=True))
 
 
 def even(curves: Sequence[MissRatioCurve], row_bytes: Sequence[int], capacity: int) -> tuple[int, ...]:
@@ -70,26 +79,31 @@ def splits(
     sizes = [row_bytes] * len(curves)
     total = max(shared.accesses, 1)
     made = []
-    for how, choose in (("by gain", greedy), ("even", even)):
+    for how, choose in (("by gain", by_gain), ("even", even)):
         rows = choose(curves, sizes, capacity)
-        hits = sum(int(curve.hits(n)) for curve, n in zip(curves, rows, strict=True))
-        made.append(Split(how, rows, hits / total))
+        made.append(Split(how, rows, hits(curves, rows) / total))
     return (*made, Split("shared", None, int(shared.hits(capacity // row_bytes)) / total))
 
 
-def hull(curve: MissRatioCurve) -> NDArray[np.int64]:
-    """Capacities where the upper concave hull of the hit curve turns, from 0 to the last useful one."""
-    gains = np.flatnonzero(curve.histogram)
-    points = np.concatenate(([0], gains + 1))
-    hits = curve.hits(points)
-    corners: list[int] = []
-    for k in range(len(points)):
-        while len(corners) > 1 and _below(points, hits, corners[-2], corners[-1], k):
-            corners.pop()
-        corners.append(k)
-    return points[corners]
+def hull(curve: MissRatioCurve, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
+    """Capacities where the upper concave hull of the hit curve turns, from `start` to the last useful one ≤ `stop`."""
+    useful = np.flatnonzero(curve.histogram[start:stop]) + start + 1
+    points = np.concatenate(([start], useful)).astype(np.int64)
+    corners: NDArray[np.int64] = points[_turns(points, curve.hits(points))]
+    return corners
 
 
-def _below(x: NDArray[np.int64], y: NDArray[np.int64], a: int, b: int, c: int) -> bool:
-    """Whether point b lies on or below the line from a to c."""
-    return int(y[b] - y[a]) * int(x[c] - x[a]) <= int(y[c] - y[a]) * int(x[b] - x[a])
+@kernel
+def _turns(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which of the points, x rising, lie on the upper concave hull (Andrew's monotone chain); int64."""
+    kept = np.empty(len(x), np.int64)
+    count = 0
+    for k in range(len(x)):
+        while count > 1:
+            a, b = kept[count - 2], kept[count - 1]
+            if (y[b] - y[a]) * (x[k] - x[a]) > (y[k] - y[a]) * (x[b] - x[a]):
+                break
+            count -= 1
+        kept[count] = k
+        count += 1
+    return kept[:count]

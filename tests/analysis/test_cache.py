@@ -190,6 +190,31 @@ def test_a_shared_stream_numbers_touched_rows_through() -> None:
     assert stream([5, 10**15, 5]).touched_rows == 2
 
 
+@pytest.mark.parametrize(
+    "row_bytes", [0, -4, 64.5, {"user": -8, "item": 64, "cold": 1}, {"user": 6.9, "item": 8, "cold": 1}]
+)
+def test_a_shared_cache_checks_row_bytes_as_others_do(row_bytes: Any) -> None:
+    for shared in (False, True):
+        with pytest.raises(HotrowError, match="row_bytes"):
+            simulate_tables(TABLES, "LRU", 100, row_bytes=row_bytes, shared=shared)
+
+
+def test_a_shared_stream_is_as_large_as_its_rows_not_its_ids() -> None:
+    scattered = tuple(TableLookups(f"t{k}", 10**6, np.array([k, 999_999 - k])) for k in range(40))
+    accesses = shared_stream(Trace(scattered), [None] * 40)
+    assert (accesses.rows, accesses.touched_rows) == (80, 80)
+    assert accesses.names is not None
+    assert accesses.names[:4].tolist() == [0, 999_999, 10**6 + 1, 10**6 + 999_998]
+
+
+def test_a_stream_is_not_sized_twice() -> None:
+    ids = stream([1, 2, 1], row_bytes=64)
+    assert simulate(ids, "LRU", 128).unit == "bytes"
+    for argument in ({"row_bytes": 64}, {"training": 0.2}):
+        with pytest.raises(HotrowError, match="belong to the stream"):
+            simulate(ids, "LRU", 128, **argument)
+
+
 def test_an_empty_trace_has_no_accesses() -> None:
     for policy in NAMES:
         stats = simulate([], policy, 128)

@@ -14,7 +14,7 @@ from hotrow.analysis.recommendation.batching import batch_reuse
 from hotrow.analysis.recommendation.drift import drift
 from hotrow.analysis.recommendation.interleave import bases, interleaved
 from hotrow.analysis.recommendation.perfect_hits import perfect_hit_ratio
-from hotrow.analysis.recommendation.split import even, greedy, hull, splits
+from hotrow.analysis.recommendation.split import by_gain, even, hits, hull, splits
 from hotrow.tracegen.trace import TableLookups, Trace
 
 few = settings(max_examples=50, deadline=None)
@@ -129,19 +129,25 @@ def test_drift_counts_the_shares_by_hand() -> None:
 
 @few
 @given(st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=40), min_size=1, max_size=3), st.integers(0, 20))
-def test_greedy_is_best_where_curves_are_concave_and_always_fits(streams: list[list[int]], capacity: int) -> None:
+def test_by_gain_is_best_where_curves_are_concave_and_never_worse_than_even(
+    streams: list[list[int]], capacity: int
+) -> None:
     curves = [lru_curve(np.array(ids)) for ids in streams]
-    rows = greedy(curves, [1] * len(curves), capacity)
+    sizes = [1 + k for k in range(len(curves))]
+    rows = by_gain(curves, sizes, capacity)
+    assert sum(n * size for n, size in zip(rows, sizes, strict=True)) <= capacity
+    assert hits(curves, rows) >= hits(curves, even(curves, sizes, capacity))
+    rows = by_gain(curves, [1] * len(curves), capacity)
     assert sum(rows) <= capacity
-    hits = sum(int(c.hits(n)) for c, n in zip(curves, rows, strict=True))
     if all((np.diff(np.append(c.histogram, 0)) <= 0).all() for c in curves):
         options = product(*(range(min(capacity, c.distinct) + 1) for c in curves))
-        best = max(
-            sum(int(c.hits(n)) for c, n in zip(curves, option, strict=True))
-            for option in options
-            if sum(option) <= capacity
-        )
-        assert hits == best
+        assert hits(curves, rows) == max(hits(curves, option) for option in options if sum(option) <= capacity)
+
+
+def test_a_cliff_that_does_not_fit_starves_no_other_table() -> None:
+    long, short = (lru_curve(np.tile(np.arange(rows), times)) for rows, times in ((100, 50), (10, 41)))
+    assert by_gain([long, short], [1, 1], 50) == (0, 10)
+    assert by_gain([long, short], [1, 1], 100) == (100, 0)
 
 
 @few
@@ -158,7 +164,10 @@ def test_even_gives_equal_shares_and_passes_on_what_is_too_much(streams: list[li
 
 
 def test_hull_of_a_loop_is_one_step() -> None:
-    assert hull(lru_curve(np.tile(np.arange(5), 4))).tolist() == [0, 5]
+    curve = lru_curve(np.tile(np.arange(5), 4))
+    assert hull(curve).tolist() == [0, 5]
+    assert hull(curve, 0, 4).tolist() == [0]
+    assert hull(curve, 2).tolist() == [2, 5]
 
 
 @few
@@ -167,11 +176,11 @@ def test_splits_by_running_every_cache(trace: Trace, capacity: int) -> None:
     curves = [lru_curve(table.indices) for table in trace.tables]
     for split in splits(curves, lru_curve(interleaved(trace)), 10, 10 * capacity):
         caches = [Lru(n) for n in split.rows] if split.rows else [Lru(capacity)] * len(trace.tables)
-        hits = 0
+        found = 0
         for s in range(trace.samples):
             for k, table in enumerate(trace.tables):
-                hits += sum(caches[k].look((0 if split.rows else 100 * k) + row) for row in bags(table)[s])
-        assert split.hit_ratio == pytest.approx(hits / max(trace.accesses, 1))
+                found += sum(caches[k].look((0 if split.rows else 100 * k) + row) for row in bags(table)[s])
+        assert split.hit_ratio == pytest.approx(found / max(trace.accesses, 1))
 
 
 def test_a_capacity_below_one_row_is_refused() -> None:

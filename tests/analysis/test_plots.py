@@ -1,0 +1,77 @@
+"""Figures: every series is drawn or said to be left out, axes have units, a file depends on nothing else."""
+
+from pathlib import Path
+
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from hotrow.analysis import plots
+
+POINTS = ([1, 10, 100], [0.9, 0.5, 0.1])
+
+
+def lines(count: int) -> list[tuple[str, list[float], list[float]]]:
+    return [(f"s{k}", *POINTS) for k in range(count)]
+
+
+def legend(figure: Figure) -> list[str]:
+    found = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend() is not None)]
+    return [text.get_text() for made in found for text in (*made.get_texts(), made.get_title()) if text.get_text()]
+
+
+@pytest.mark.parametrize("draw", [plots.popularity, plots.reuse_time, plots.miss_ratio])
+@pytest.mark.parametrize("count", [1, 8, 9, 16])
+def test_every_series_is_drawn_and_told_apart(draw: object, count: int) -> None:
+    figure = draw(lines(count))  # type: ignore[operator]
+    drawn = figure.axes[0].lines
+    assert len(drawn) == count
+    assert len({(to_hex(line.get_color()), line.get_linestyle(), line.get_marker()) for line in drawn}) == count
+    assert legend(figure) == ([f"s{k}" for k in range(count)] if count > 1 else [])
+    assert figure.axes[0].get_xlabel()
+    assert "%" in figure.axes[0].get_ylabel()
+
+
+def test_what_is_left_out_is_counted_and_named() -> None:
+    figure = plots.miss_ratio(lines(20), what="policies")
+    assert len(figure.axes[0].lines) == 16
+    assert legend(figure)[-1] == "the first 16 of 20 policies"
+    drift = plots.drift([(f"t{k}", [0.5, 0.5], [0.5, 0.2]) for k in range(20)])
+    assert legend(drift)[-1] == "solid: own hot set; dashed: the first; the first 16 of 20 tables"
+
+
+def test_knee_and_marks_stand_where_they_are() -> None:
+    figure = plots.miss_ratio(lines(1), (10, 8, 20), [("Skylake L2", 50)])
+    upright = [line.get_xdata()[0] for line in figure.axes[0].lines[1:]]
+    assert upright == [10, 50]
+    assert {text.get_text().strip() for text in figure.axes[0].texts} == {"knee", "Skylake L2"}
+
+
+def test_a_heat_map_says_every_number() -> None:
+    figure = plots.heat_map(["a", "b"], ["1", "10"], [[0.0, 0.25], [0.5, 1.0]], "hits")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0", "25", "50", "100"]
+
+
+def test_shares_fill_the_bar() -> None:
+    figure = plots.stacked_shares(["step"], [("a", [0.25]), ("a backward", [0.75])], "t")
+    bars = figure.axes[0].patches
+    assert [bar.get_width() for bar in bars] == [25, 75]
+    assert bars[0].get_facecolor() == bars[1].get_facecolor()
+    assert bars[1].get_hatch()
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_the_same_figure_is_the_same_file(tmp_path: Path, suffix: str) -> None:
+    for name in ("a", "b"):
+        plots.save(plots.popularity(lines(3)), tmp_path / f"{name}{suffix}")
+    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+
+
+def test_svg_of_a_page_takes_its_colour_and_escapes_its_label() -> None:
+    svg = plots.to_svg(plots.popularity([("<script>", *POINTS), ("$x$", *POINTS)]), 'a "label" <b>')
+    assert svg.startswith("<svg")
+    assert "#000000" not in svg
+    assert "currentColor" in svg
+    assert "<script>" not in svg
+    assert 'aria-label="a &quot;label&quot; &lt;b>"' in svg
+    assert "$x$" in svg
