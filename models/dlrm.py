@@ -6,7 +6,7 @@ arXiv 1906.00091.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -25,7 +25,8 @@ from .roles import role
 class DLRM(nn.Module):
     """The model that `config` describes, its weights drawn from `seed`; dtype is float32 or bfloat16.
 
-    Raises HotrowError, before anything is allocated, where the parameters exceed the free memory.
+    own: numbers of the tables to have, all if left out; without some it is one process's part of a larger model, with
+    the same weights. Raises HotrowError, before anything is allocated, where the parameters exceed the free memory.
     """
 
     bottom: nn.Sequential
@@ -33,14 +34,25 @@ class DLRM(nn.Module):
     tables: nn.ModuleList
     interaction: Interaction
 
-    def __init__(self, config: ModelConfig, seed: int = 0, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
+        own: Collection[int] | None = None,
+    ) -> None:
         super().__init__()
-        require_memory(config.parameters * dtype.itemsize, f"model {config.name!r}")
+        kept = {k: table for k, table in enumerate(config.tables) if own is None or k in own}
+        needed = config.dense_parameters + sum(table.parameters for table in kept.values())
+        require_memory(needed * dtype.itemsize, f"model {config.name!r}")
         self.config, self.dtype = config, dtype
         self.output_dtype = torch.promote_types(dtype, torch.float32)
         self.bottom = _mlp(config.bottom_layers, config.sigmoid_bottom, dtype)
-        flat = FlatTables([(rows, table.dim) for table in config.tables for rows in table.stored_rows], dtype)
-        self.tables = nn.ModuleList(make_table(table, config.dim, dtype, flat) for table in config.tables)
+        flat = FlatTables([(rows, table.dim) for table in kept.values() for rows in table.stored_rows], dtype)
+        self.tables = nn.ModuleList(
+            make_table(table, config.dim, dtype, flat) if k in kept else nn.Identity()
+            for k, table in enumerate(config.tables)
+        )
         self.interaction = make_interaction(config, dtype)
         self.top = _mlp(config.top_layers[:-1], config.sigmoid_top, dtype)
         self.top.append(_linear(*config.top_layers[-1], dtype))  # its activation comes after the logits
@@ -107,8 +119,7 @@ def initialize(model: DLRM, seed: int) -> None:
     Every part has a stream of its own (numpy's SeedSequence), so that they do not depend on one another.
     """
     layers = [layer for layer in (*model.bottom, *model.top) if isinstance(layer, nn.Linear)]
-    parts: list[Table | Interaction] = [table for table in model.tables if isinstance(table, Table)]
-    parts.append(model.interaction)
+    parts = [*model.tables, model.interaction]
     streams = iter(np.random.SeedSequence(seed).spawn(len(layers) + len(parts)))
     for layer in layers:
         rng = np.random.default_rng(next(streams))
@@ -116,7 +127,9 @@ def initialize(model: DLRM, seed: int) -> None:
         fill_normal(layer.weight, (2 / (outputs + inputs)) ** 0.5, rng)
         fill_normal(layer.bias, (1 / outputs) ** 0.5, rng)
     for part in parts:
-        part.initialize(np.random.default_rng(next(streams)))
+        rng = np.random.default_rng(next(streams))
+        if isinstance(part, Table | Interaction):  # not a table that another process has
+            part.initialize(rng)
 
 
 def _mlp(layers: Sequence[tuple[int, int]], sigmoid: int | None, dtype: torch.dtype) -> nn.Sequential:

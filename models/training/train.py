@@ -155,13 +155,16 @@ class Trainer:
         with role("backward"):
             torch.autograd.backward(weighted)
         value = loss.item()
-        if not math.isfinite(value):
-            where = f"epoch {self.progress.epoch}, batch {self.progress.batch + 1}"
-            raise HotrowError(f"the loss is {value} at {where}; lower --learning-rate, or set --loss-threshold 1e-7")
+        self._require_number(value)
         if self._group_ends():
             with role("optimizer"):
                 self.optimizer.step(self.rate(), self.forward.taken())
         return value
+
+    def _require_number(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            where = f"epoch {self.progress.epoch}, batch {self.progress.batch + 1}"
+            raise HotrowError(f"the loss is {loss} at {where}; lower --learning-rate, or set --loss-threshold 1e-7")
 
     def _group_ends(self) -> bool:
         """Whether the batch in hand is the last of its accumulated group."""
@@ -191,11 +194,14 @@ class Trainer:
             test = self._tested()
         return Done(now.epoch, batch, number, seconds, point, test, whole)
 
+    def _evaluate(self, test: Source) -> Metrics:
+        return evaluate(self.model, test, self.training.loss_of)
+
     def _tested(self) -> Evaluated | None:
         if self.test is None:
             return None
         now = self.progress
-        metrics = evaluate(self.model, self.test, self.training.loss_of)
+        metrics = self._evaluate(self.test)
         value = metrics.value(self.training.best_by)
         best = now.best is None or better(self.training.best_by, value, now.best)
         test = Evaluated(now.epoch, now.batch, metrics, best)
