@@ -16,6 +16,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 CERTAIN = 3.0  # noise deviations above which a head row is there beyond doubt
+THRESHOLD = 0.8  # of the universal threshold, which is made for longer series than these
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,18 +103,39 @@ def fit_counts(popularity: Ints, distinct: int, accesses: int, declared: int, no
     heads = min(max(round(shares[-1]), certain), len(excess), rows)
     small = simplex(shares[:-1], rows - heads)
     head = np.maximum(level[:heads], 0.0)
-    small = _balanced(small, heads, rows - heads, accesses - (SMALL + 1) * heads - head.sum())
+    small = _balanced(denoised(small, noise), rows - heads, accesses - (SMALL + 1) * heads - head.sum())
     values = np.concatenate((head + SMALL + 1, np.repeat(np.arange(SMALL, 0, -1), rounded(small)[::-1])))
     return to_total(values.astype(np.float64), accesses, rows)
 
 
-def _balanced(small: Floats, heads: int, rows: int, lookups: float) -> Floats:
-    """Rows per small count: unimodal, not negative, nearest to `small` with the given sums of rows and lookups."""
+def denoised(small: Floats, noise: float) -> Floats:
+    """The nearest sequence of one hump, and on it whatever stands so far out of the noise that there must be more."""
+    top = int(np.argmax(small))
+    hump = np.append(falling(small[:top][::-1])[::-1], falling(small[top:]))
+    return np.asarray(hump + haar_threshold(small - hump, noise), np.float64)
+
+
+def haar_threshold(values: Floats, noise: float) -> Floats:
+    """The series without the Haar details that noise could make: the universal threshold (Donoho 1994)."""
+    size = 1 << max(0, (len(values) - 1).bit_length())
+    level = np.append(values, np.full(size - len(values), values.mean()))
+    threshold = noise * np.sqrt(2 * np.log(max(2, size))) * THRESHOLD
+    details = []
+    while len(level) > 1:
+        details.append((level[::2] - level[1::2]) / np.sqrt(2))
+        level = (level[::2] + level[1::2]) / np.sqrt(2)
+    for detail in reversed(details):
+        kept = np.where(np.abs(detail) > threshold, detail, 0.0)
+        level = np.column_stack((level + kept, level - kept)).ravel() / np.sqrt(2)
+    return level[: len(values)]
+
+
+def _balanced(small: Floats, rows: int, lookups: float) -> Floats:
+    """Rows per small count: not negative, nearest to `small` with the given sums of rows and lookups."""
     k = np.arange(1, SMALL + 1, dtype=np.float64)
     moments = np.array([[k @ k, k.sum()], [k.sum(), float(SMALL)]])
     for _ in range(12):
-        top = int(np.argmax(small))
-        small = np.maximum(np.append(falling(small[:top][::-1])[::-1], falling(small[top:])), 0)
+        small = np.maximum(small, 0)
         by_count, level = np.linalg.solve(moments, [lookups - k @ small, rows - small.sum()])
         small = small + by_count * k + level
     positive: Floats = np.maximum(small, 0)

@@ -32,8 +32,11 @@ def test_bands_and_weights_follow_a_list(rows: int) -> None:
             assert s.row_at[stack._find(s.tree, s.levels, rest)] == oldest_first[rest]
 
 
-def test_sums_overshoot_into_zeros_only() -> None:
-    band = np.zeros((6, 24))
-    band[stack.MASS, :17] = np.arange(17)
-    for start in range(18):
-        assert stack._sum(band, stack.MASS, start) == np.arange(17)[start:].sum()
+def test_sums_miss_no_band() -> None:
+    for rows in (1, 5, 40, 300, 5000, 60_000):
+        edges = depth_edges(rows)
+        bins = len(edges) - 1
+        band = stack.empty_stack(np.ones(rows, np.int64), 0, edges).band
+        band[stack.MASS, :bins] = np.arange(1, bins + 1)
+        for start in range(bins + 1):
+            assert stack._sum(band, stack.MASS, start) == np.arange(start + 1, bins + 1).sum()

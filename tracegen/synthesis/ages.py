@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fit import simplex
+from ..fit import haar_threshold, simplex
 from ..profile import TableLocality
 
 Floats = NDArray[np.float64]
@@ -55,18 +55,8 @@ def _shrunk(matrix: Floats, noise: float) -> Floats:
 
 
 def _smooth(values: Floats, noise: float, total: float) -> Floats:
-    """A noisy series summing to `total`: Haar details below the universal threshold are dropped (Donoho 1994)."""
-    size = 1 << max(0, (len(values) - 1).bit_length())
-    level = np.append(values, np.full(size - len(values), values.mean()))
-    threshold = noise * np.sqrt(2 * np.log(max(2, size))) * 0.8
-    details = []
-    while len(level) > 1:
-        details.append((level[::2] - level[1::2]) / np.sqrt(2))
-        level = (level[::2] + level[1::2]) / np.sqrt(2)
-    for detail in reversed(details):
-        kept = np.where(np.abs(detail) > threshold, detail, 0.0)
-        level = np.column_stack((level + kept, level - kept)).ravel() / np.sqrt(2)
-    return simplex(level[: len(values)], total)
+    """A noisy series without its noise, not negative and summing to `total`."""
+    return simplex(haar_threshold(values, noise), total)
 
 
 def _raked(matrix: Floats, columns: Floats, rows: Floats, rounds: int = 30) -> Floats:

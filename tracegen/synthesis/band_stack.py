@@ -26,6 +26,7 @@ BLOCK = 8  # bins that are summed together
 TURNS = 4  # accesses in which every shallow band's usual weight is brought up to date
 NARROW = 8  # a band of up to so many rows is walked, a wider one searched by the tree
 FRESH_DEPTH = 32  # depth up to which a band's weight swings from access to access
+RISE = 500.0  # of a shallow band's weight over its usual one, at most
 SLOWEST = 256  # accesses between two looks at a deep band's weight, at most
 
 
@@ -65,7 +66,7 @@ def empty_stack(counts: Ints, hot: int, edges: Ints) -> BandStack:
         levels=np.cumsum([0, *sizes[:-1]]),
         ends=np.array([-1, -1, 0, 0], np.int32),
         first=np.full(bins, -1, np.int32),
-        band=np.zeros((6, (bins // BLOCK + 1) * BLOCK)),
+        band=np.zeros((6, ((bins + 3) // BLOCK + 1) * BLOCK)),  # at least 3 zeros behind, see _sum
         planned=np.zeros(hot),
     )
 
@@ -196,7 +197,7 @@ def _look(band: Floats, first: Nodes, period: Ints, fresh: int, i: int) -> None:
         band[SUPPLY, b] += (band[MASS, b] - band[SUPPLY, b]) * rate
         band[INVERSE, b] = 1 / max(band[SUPPLY, b], 1e-9)
     for b in range(fresh):
-        band[PRODUCT, b] = band[REMAIN, b] * band[MASS, b] * band[INVERSE, b]
+        band[PRODUCT, b] = band[REMAIN, b] * min(band[MASS, b] * band[INVERSE, b], RISE)
     for b in range(fresh, len(first)):
         if i & (period[b] - 1) or first[b] < 0:  # periods are powers of two that never fall: nor do deeper bands look
             break
@@ -237,7 +238,7 @@ def _choose_bin(band: Floats, sums: Floats, u: float) -> int:
 
 @inlined
 def _sum(band: Floats, kind: int, start: int) -> float:
-    """The sum from `start` on, four at a time; the zeros behind the bins let it overshoot."""
+    """The sum from `start` on, four at a time; with 3 zeros behind the bins nothing is missed."""
     a = b = c = d = 0.0
     for k in range(start, band.shape[1] - 3, 4):
         a += band[kind, k]
@@ -304,6 +305,30 @@ def _choose_row(
         band[REMAIN, b] = max(0.0, band[REMAIN, b] - 1)
         band[PRODUCT, b] = band[REMAIN, b] * band[RATIO, b]
         return row
+    return -1
+
+
+@inlined
+def _nearest_band(band: Floats, u: float) -> int:
+    """The band with rows that have lookups left nearest to one drawn by what remains; −1 where there is none.
+
+    u: in 0 … 1. What was drawn is taken off what remains, so that a lack is made up for once.
+    """
+    bins = band.shape[1]
+    u *= _sum(band, REMAIN, 0)
+    wanted = 0
+    for b in range(bins):
+        if band[REMAIN, b] > 0:
+            wanted = b
+            if u < band[REMAIN, b]:
+                break
+            u -= band[REMAIN, b]
+    band[REMAIN, wanted] = max(0.0, band[REMAIN, wanted] - 1)
+    for away in range(bins):
+        if wanted + away < bins and band[MASS, wanted + away] > 0:
+            return wanted + away
+        if wanted >= away and band[MASS, wanted - away] > 0:
+            return wanted - away
     return -1
 
 
@@ -383,8 +408,8 @@ def draw(
             row = _choose_row(node, row_at, tree, levels, first, band, sums, edges, fresh, died < due, rng)
         if row < 0:
             missed += 1
-            total = band[MASS].sum()
-            row = row_at[_find(tree, levels, int(rng.random() * total))] if total > 0 else by_birth[ends[BORN]]
+            b = _nearest_band(band, rng.random())
+            row = _draw(node, row_at, tree, levels, first, band, b, False, rng) if b >= 0 else by_birth[ends[BORN]]
         out[i] = row
         _unweigh(node, tree, levels, band, row)
         _to_top(node, first, band, ends, edges, row)
