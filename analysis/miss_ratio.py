@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,10 @@ class MissRatioCurve:
     histogram: int64 [largest distance + 1], entry d counts the accesses at stack distance d (distinct other rows
     since the row's last access); accesses: all accesses; distinct: rows, that is first accesses, which every
     capacity misses. An LRU cache of C rows hits an access exactly if its distance is below C (Mattson et al.,
-    "Evaluation techniques for storage hierarchies", IBM Systems Journal 9(2), 1970).
-    Raises HotrowError where the counts do not add up.
+    "Evaluation techniques for storage hierarchies", IBM Systems Journal 9(2), 1970). A histogram that can be written to
+    is copied; one that cannot is kept as it is.
+    Raises HotrowError where the counts are no whole numbers from 0 on, do not add up, or hold a distance that so few
+    rows cannot have.
     """
 
     histogram: NDArray[np.int64]
@@ -29,21 +33,29 @@ class MissRatioCurve:
     distinct: int
 
     def __post_init__(self) -> None:
-        histogram = np.ascontiguousarray(self.histogram, dtype=np.int64)
-        if histogram.ndim != 1 or (len(histogram) and histogram.min() < 0):
-            raise HotrowError("a distance histogram is one dimension of counts that are not negative")
+        histogram = _checked_histogram(self.histogram)
+        for name in ("accesses", "distinct"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 0:
+                raise HotrowError(f"{name} {value!r}; it must be a whole number from 0 on")
+            object.__setattr__(self, name, int(value))
         if int(histogram.sum()) + self.distinct != self.accesses:
             raise HotrowError(
                 f"{int(histogram.sum())} repeated and {self.distinct} first accesses are not {self.accesses} in all"
             )
         longest = len(histogram) - int(np.argmax(histogram[::-1] > 0)) if histogram.any() else 0
+        if longest > self.distinct:
+            raise HotrowError(f"stack distance {longest - 1} among {self.distinct} rows; there are not so many others")
         object.__setattr__(self, "histogram", histogram[:longest])
+
+    @cached_property
+    def _hits_below(self) -> NDArray[np.int64]:
+        return np.concatenate(([0], np.cumsum(self.histogram)))
 
     def hits(self, capacities: ArrayLike) -> Any:
         """Hits at capacities in rows, int64, shaped like `capacities`; HotrowError unless they are integers ≥ 0."""
         rows = checked_capacities(capacities)
-        cumulated = np.concatenate(([0], np.cumsum(self.histogram)))
-        return cumulated[np.minimum(rows, len(self.histogram))]
+        return self._hits_below[np.minimum(rows, len(self.histogram))]
 
     def miss_ratio(self, capacities: ArrayLike) -> Any:
         """Misses over accesses at capacities in rows, float64, shaped like `capacities`; NaN without accesses."""
@@ -73,7 +85,9 @@ class LruCurveStream:
     def curve(self) -> MissRatioCurve:
         """The curve of all accesses so far."""
         distinct = self._stack.distinct
-        return MissRatioCurve(self._counts.histogram(distinct), self._accesses, distinct)
+        histogram = self._counts.histogram(distinct)
+        histogram.flags.writeable = False  # nobody else has it
+        return MissRatioCurve(histogram, self._accesses, distinct)
 
 
 def lru_curve(ids: ArrayLike, threads: int | None = None) -> MissRatioCurve:
@@ -87,11 +101,25 @@ def lru_curve(ids: ArrayLike, threads: int | None = None) -> MissRatioCurve:
 
 
 def checked_capacities(capacities: ArrayLike) -> NDArray[np.int64]:
-    """Capacities in rows as int64; HotrowError names the first that is negative, and any that is no integer."""
+    """Capacities in rows as int64; HotrowError names one that is negative or beyond 64 bits, or that is no integer."""
     rows = np.asarray(capacities)
+    if not rows.size:
+        return rows.astype(np.int64)  # numpy calls an empty list float64
+    if rows.dtype == object and all(isinstance(row, Integral) for row in rows.flat):
+        raise HotrowError(f"capacity {max(rows.flat, key=abs)}; a capacity is at most 2^63 − 1 rows")
     if rows.dtype.kind not in "iu":
         raise HotrowError(f"capacities are {rows.dtype}; a capacity is a whole number of rows")
-    if rows.size and rows.min() < 0:
+    if rows.min() < 0:
         raise HotrowError(f"capacity {rows.min()}; a capacity is at least 0 rows")
     whole: NDArray[np.int64] = np.minimum(rows, np.iinfo(np.int64).max).astype(np.int64)
     return whole
+
+
+def _checked_histogram(counts: ArrayLike) -> NDArray[np.int64]:
+    given = np.asarray(counts)
+    if given.ndim != 1 or (given.size and (given.dtype.kind not in "iu" or given.min() < 0)):
+        raise HotrowError("a distance histogram is one dimension of whole counts that are not negative")
+    shared = isinstance(counts, np.ndarray) and given.flags.writeable
+    histogram = np.array(given, np.int64, copy=shared or None)
+    histogram.flags.writeable = False
+    return histogram

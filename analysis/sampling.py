@@ -2,12 +2,14 @@
 
 Waldspurger, Park, Garthwaite and Ahmad, "Efficient MRC construction with SHARDS", FAST 2015. A row is in a sample if
 its hash is below a threshold; then all its accesses are. Distances among a share r of the rows are r times too short.
-The hash cuts the rows into as many lots as there are samples: no row is in two, and one pass serves all.
+The hash cuts the rows into as many lots as there are samples: no row is in two, and one pass serves all. A sample of
+limited size is made smaller at the very access that brings one row too many, so how a stream is cut changes nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 from .. import HotrowError
 from ..jit import kernel
 from .miss_ratio import checked_capacities
-from .reuse_time import BINS, bin_edges
-from .stack.dense_ids import checked_ids
+from .reuse_time import bin_edges
+from .stack.dense_ids import MAX_NUMBERS, RowNumbers, checked_ids
 from .stack.lru_stack import DistanceCounts, LruStack
 
-PIECE = 1 << 16  # accesses between two looks at the size of a sample
-KEPT = 3 / 4  # of the rows allowed, when a sample that is full is made smaller
+PIECE = 1 << 16  # accesses worked on at a time
+KEPT = 3 / 4  # of the rows allowed, when a sample that has one too many is made smaller
 WHOLE = 1 << 32  # the threshold that takes a whole lot
 
 
@@ -44,26 +46,26 @@ class ShardsStream:
     """A sampled LRU curve of a stream that comes in chunks.
 
     Give one of: rate, the share of rows in each sample, at most 1 / samples (memory in proportion to distinct
-    rows); or rows, the most rows a sample may hold: then thresholds fall as rows come (memory bounded).
+    rows); or rows, the most rows a sample holds: then thresholds fall as rows come (memory bounded).
+    Raises HotrowError for settings that are no such numbers.
     """
 
     def __init__(self, rate: float | None = None, rows: int | None = None, samples: int = 8, seed: int = 0) -> None:
-        if samples < 1:
-            raise HotrowError(f"{samples} samples; at least 1 is needed")
+        _check_whole("samples", samples, 1)
+        _check_whole("seed", seed, 0)
         if (rate is None) == (rows is None):
             raise HotrowError("a sample has either a rate or a number of rows")
         if rate is not None and not 0 < rate * samples <= 1:
             raise HotrowError(
                 f"rate {rate} in {samples} samples; the rate must be above 0 and at most {1 / samples:.4g}"
             )
-        if rows is not None and rows < 1:
-            raise HotrowError(f"samples of {rows} rows; at least 1 is needed")
+        if rows is not None:
+            _check_whole("rows of a sample", rows, 1)
         self.accesses = 0
-        self._rows = rows
         self._salt = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
         threshold = WHOLE if rate is None else max(1, round(rate * samples * WHOLE))
         self._thresholds = np.full(samples, threshold, np.uint64)
-        self._samples = [_Sample() for _ in range(samples)]
+        self._samples = [_Sample(MAX_NUMBERS if rows is None else int(rows)) for _ in range(samples)]
 
     def feed(self, ids: ArrayLike) -> None:
         """Sample the next accesses: integers [accesses] from 0 to 2^63 − 1; HotrowError for others, none counted."""
@@ -72,10 +74,17 @@ class ShardsStream:
             piece = np.ascontiguousarray(rows[start : start + PIECE]).astype(np.int64, copy=False)
             chosen, lots = choose(piece, self._salt, self._thresholds)
             for lot, sample in enumerate(self._samples):
-                sample.feed(piece[chosen[lots == lot]])
-                if self._rows is not None and sample.stack.distinct > self._rows:
-                    self._thresholds[lot] = self._shrink(sample, self._rate(lot), int(KEPT * self._rows))
+                left = piece[chosen[lots == lot]]
+                while (fed := sample.feed(left)) < len(left):
+                    left = left[fed:]
+                    self._shrink(lot, left[:1])
+                    left = left[self._places(left) < self._thresholds[lot]]
         self.accesses += len(rows)
+
+    def distinct(self) -> int:
+        """About how many distinct rows the stream has had: those in the samples, over the share that was looked at."""
+        shares = self._thresholds / WHOLE
+        return round(sum(sample.stack.distinct / share for sample, share in zip(self._samples, shares, strict=True)))
 
     def band(self, capacities: ArrayLike) -> CurveBand:
         """The band at capacities in rows, clipped to 0 … 1; NaN without accesses. Coarse below 1 / rate rows."""
@@ -96,14 +105,22 @@ class ShardsStream:
     def _rate(self, lot: int) -> float:
         return float(self._thresholds[lot]) / WHOLE / len(self._samples)
 
-    def _shrink(self, sample: _Sample, rate: float, kept: int) -> int:
-        """Drop the rows with the largest hashes; returns the threshold that those kept are below."""
-        recency = sample.stack.recency()
-        places = hash_places(recency, self._salt, len(self._samples))
-        threshold = max(1, int(np.partition(places, kept)[kept]))
-        sample.settle(rate)
-        sample.restart(recency[places < threshold])
-        return threshold
+    def _places(self, ids: NDArray[np.int64]) -> NDArray[np.uint64]:
+        return hash_places(ids, self._salt, len(self._samples))
+
+    def _shrink(self, lot: int, coming: NDArray[np.int64]) -> None:
+        """Of a full lot's rows and the one that comes, leave out those with the largest hashes."""
+        sample, threshold = self._samples[lot], self._thresholds[lot]
+        if threshold == 1:
+            raise HotrowError(
+                f"samples of {sample.rows} rows are too small for so many distinct rows; take larger ones"
+            )
+        recency = sample.recency()
+        places = self._places(np.concatenate([recency, coming]))
+        kept = max(1, int(KEPT * sample.rows))
+        sample.settle(self._rate(lot))
+        self._thresholds[lot] = max(1, int(np.partition(places, kept)[kept]))
+        sample.restart(recency[places[:-1] < self._thresholds[lot]])
 
 
 def sampled_curve(
@@ -121,30 +138,43 @@ def sampled_curve(
 
 
 class _Sample:
-    """One sample: its rows' stack, distances not yet scaled, and the scaled weight in each bin."""
+    """One sample of at most `rows` rows: their stack, which knows them by number, and the distances in it.
 
-    def __init__(self) -> None:
-        self.stack, self.counts = LruStack(), DistanceCounts()
-        self.accesses = 0  # not yet weighed
-        self.weight = 0.0  # accesses that those settled stand for
-        self.weights = np.zeros(BINS)
-        self.known = 0  # rows accessed before the counts began
+    Whenever it is made smaller its rate changes, and what was counted at the rate before becomes settled weights.
+    """
 
-    def feed(self, ids: NDArray[np.int64]) -> None:
-        self.stack.count(ids, self.counts)
-        self.accesses += len(ids)
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.stack, self._numbers, self._counts = LruStack(), RowNumbers(), DistanceCounts()
+        self._accesses = 0  # counted, not settled
+        self._known = 0  # rows accessed before the counts began
+        self._settled = np.zeros(0)  # weight in each bin, as far as there is any
+        self._settled_accesses = 0.0  # that they stand for
+
+    def feed(self, ids: NDArray[np.int64]) -> int:
+        """Count accesses up to the first that would bring one row too many; returns how many that are."""
+        numbers = self._numbers.of(ids)
+        beyond = numbers >= self.rows
+        fed = int(np.argmax(beyond)) if beyond.any() else len(ids)
+        self.stack.count(numbers[:fed], self._counts)
+        self._accesses += fed
+        return fed
+
+    def recency(self) -> NDArray[np.int64]:
+        """The ids in the sample in order of their last access, int64 [rows]."""
+        return self._numbers.ids()[self.stack.recency()]
 
     def settle(self, rate: float) -> None:
-        """Weigh what was counted: an access stands for 1 / rate, distance d for d / rate to (d + 1) / rate."""
-        self.weights += self._weighed(rate)
-        self.weight += self.accesses / rate
-        self.accesses, self.counts = 0, DistanceCounts()
+        """Weigh what was counted, and count anew."""
+        self._settled = np.trim_zeros(self._weighed(rate), "b").copy()
+        self._settled_accesses += self._accesses / rate
+        self._accesses, self._counts = 0, DistanceCounts()
 
     def restart(self, recency: NDArray[np.int64]) -> None:
         """Go on with some of the rows, in their order."""
-        self.stack = LruStack()
-        self.stack.count(recency, DistanceCounts())
-        self.known = len(recency)
+        self.stack, self._numbers = LruStack(), RowNumbers()
+        self.stack.count(self._numbers.of(recency), DistanceCounts())
+        self._known = len(recency)
 
     def hits_below_edges(self, rate: float, accesses: int) -> NDArray[np.float64]:
         """Accesses of all `accesses` with a distance below each edge.
@@ -152,14 +182,16 @@ class _Sample:
         What the sample missed or had too much of the accesses goes to distance 0, as the paper's adjustment has
         it: such rows are the hottest.
         """
-        weights = self.weights + self._weighed(rate)
-        weights[0] += accesses - self.weight - self.accesses / rate
+        weights = self._weighed(rate)
+        weights[0] += accesses - self._settled_accesses - self._accesses / rate
         return np.concatenate([[0], np.cumsum(weights)])
 
     def _weighed(self, rate: float) -> NDArray[np.float64]:
-        histogram = self.counts.histogram(self.stack.distinct, self.known)
+        """Accesses in each bin: one counted stands for 1 / rate of them, distance d for d / rate to (d + 1) / rate."""
+        histogram = self._counts.histogram(self.stack.distinct, self._known)
         below = np.concatenate([[0], np.cumsum(histogram)]) / rate
         weights: NDArray[np.float64] = np.diff(np.interp(bin_edges(), np.arange(len(below)) / rate, below))
+        weights[: len(self._settled)] += self._settled
         return weights
 
 
@@ -179,6 +211,11 @@ def hash_places(ids: NDArray[np.int64], salt: np.uint64, samples: int) -> NDArra
     with np.errstate(over="ignore"):
         _places(ids, salt, samples, places)
     return places
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, Integral) or value < least:
+        raise HotrowError(f"{value!r} {name}; it must be a whole number, at least {least}")
 
 
 @kernel

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -220,12 +221,12 @@ def parts_worth(accesses: int, threads: int) -> int:
 
 
 def checked_threads(threads: int | None) -> int:
-    """`threads`, or as many as this process may run at once; HotrowError below 1."""
+    """`threads`, or as many as this process may run at once; HotrowError unless it is a whole number from 1 on."""
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if threads < 1:
-        raise HotrowError(f"{threads} threads; at least 1 is needed")
-    return threads
+    if not isinstance(threads, Integral) or threads < 1:
+        raise HotrowError(f"{threads!r} threads; it must be a whole number, at least 1")
+    return int(threads)
 
 
 def _longer(values: NDArray[Any], entries: int) -> NDArray[Any]:

@@ -67,16 +67,58 @@ def test_no_access_has_no_ratio() -> None:
 
 @pytest.mark.parametrize(
     ("capacities", "said"),
-    [(-1, "capacity -1"), ([3, -2], "capacity -2"), (1.5, "whole number"), ("x", "whole number")],
+    [
+        (-1, "capacity -1"),
+        ([3, -2], "capacity -2"),
+        (1.5, "whole number"),
+        ("x", "whole number"),
+        ([1, 10**20], "capacity 100000000000000000000; a capacity is at most 2"),
+    ],
 )
 def test_bad_capacities_are_refused(capacities: object, said: str) -> None:
     with pytest.raises(HotrowError, match=said):
         lru_curve([1, 2]).hits(capacities)  # type: ignore[arg-type]
 
 
-def test_counts_must_add_up() -> None:
-    with pytest.raises(HotrowError, match="are not 5 in all"):
-        MissRatioCurve(np.array([1, 2]), 5, 1)
+def test_no_capacity_has_no_hits() -> None:
+    curve = lru_curve([7, 7])
+    assert curve.hits([]).tolist() == []
+    assert curve.miss_ratio([]).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("histogram", "accesses", "distinct", "said"),
+    [
+        ([1, 2], 5, 1, "are not 5 in all"),
+        ([5], 3, -2, "distinct -2"),
+        ([1.5, 0.5], 4, 2, "whole counts"),
+        ([2, -1], 3, 2, "not negative"),
+        ([[1]], 2, 1, "one dimension"),
+        ([1], 2.0, 1, "accesses 2.0"),
+        ([0, 0, 1], 2, 1, "stack distance 2 among 1 rows"),
+    ],
+)
+def test_counts_that_no_stream_has_are_refused(histogram: list[float], accesses: int, distinct: int, said: str) -> None:
+    with pytest.raises(HotrowError, match=said):
+        MissRatioCurve(np.array(histogram), accesses, distinct)
+
+
+def test_a_curve_keeps_its_counts_when_the_array_it_was_made_of_changes() -> None:
+    counts = np.array([1, 1])
+    curve = MissRatioCurve(counts, 4, 2)
+    counts[0] = 99
+    assert curve.histogram.tolist() == [1, 1]
+    assert curve.hits(2) == 2
+    with pytest.raises(ValueError, match="read-only"):
+        curve.histogram[0] = 99
+
+
+def test_hits_are_added_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    curve, sums = lru_curve([7, 7, 8, 7, 9, 8]), []
+    whole = np.cumsum
+    monkeypatch.setattr(np, "cumsum", lambda values: sums.append(1) or whole(values))
+    assert [int(curve.hits(c)) for c in range(4)] == [0, 1, 2, 3]
+    assert len(sums) == 1
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")

@@ -107,9 +107,10 @@ def test_processor_without_wide_vectors(tmp_path: Path) -> None:
     assert int(ran.stdout) == stack_distances(skewed(200_000, 90_000)).sum()
 
 
-def test_threads_must_be_positive() -> None:
-    with pytest.raises(HotrowError, match="0 threads"):
-        stack_distances([1], threads=0)
+@pytest.mark.parametrize("threads", [0, 1.5, "2"])
+def test_threads_must_be_a_positive_whole_number(threads: object) -> None:
+    with pytest.raises(HotrowError, match=f"{threads!r} threads"):
+        stack_distances([1], threads=threads)  # type: ignore[arg-type]
 
 
 def test_refused_ids_are_not_counted() -> None:

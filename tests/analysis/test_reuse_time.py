@@ -46,6 +46,35 @@ def test_positions_of_a_sample() -> None:
     assert np.flatnonzero(stream.counts).tolist() == [10]
 
 
+def test_a_stream_goes_on_after_its_last_position() -> None:
+    stream = ReuseTimes()
+    stream.feed([5, 6, 5], [1000, 1200, 2000])
+    stream.feed([5, 7])  # at 2001 and 2002
+    stream.feed([7], [2010])
+    assert [(time, stream.counts[time]) for time in np.flatnonzero(stream.counts)] == [(1, 1), (8, 1), (1000, 1)]
+
+
+@pytest.mark.parametrize(
+    ("positions", "said"),
+    [
+        ([10], "integers \\[3\\]"),
+        ([10, 11, 12, 13], "integers \\[3\\]"),
+        ([[10, 11, 12]], "integers \\[3\\]"),
+        ([10.0, 11.0, 12.0], "float64"),
+        ([10, 12, 12], "position 12 at access 2 after 12"),
+        ([10, 9, 12], "position 9 at access 1 after 10"),
+        ([3, 10, 11], "position 3 at access 0; the stream has come to 4"),
+        ([10, 11, 2**63 - 1], "end at"),
+    ],
+)
+def test_bad_positions_are_refused_and_nothing_is_counted(positions: list[int], said: str) -> None:
+    stream = ReuseTimes()
+    stream.feed([1, 1], [0, 3])
+    with pytest.raises(HotrowError, match=said):
+        stream.feed([1, 1, 1], positions)
+    assert (stream.accesses, stream.counts.sum()) == (2, 1)
+
+
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 def test_aet_is_near_the_exact_curve() -> None:
     rng = np.random.default_rng(1)
@@ -90,3 +119,11 @@ def test_no_accesses() -> None:
 def test_bad_edges_are_refused(edges: list[float], said: str) -> None:
     with pytest.raises(HotrowError, match=said):
         aet_miss_ratio([1, 1], edges, 5, [1])
+
+
+@pytest.mark.parametrize(
+    ("counts", "accesses"), [([np.nan, 1], 5), ([np.inf, 1], 5), ([1, 1], np.inf), ([1, 1], np.nan)]
+)
+def test_what_is_not_finite_is_refused(counts: list[float], accesses: float) -> None:
+    with pytest.raises(HotrowError, match="not finite"):
+        aet_miss_ratio(counts, [1, 2, 3], accesses, [1])

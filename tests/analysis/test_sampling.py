@@ -3,10 +3,12 @@
 import numba
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hotrow import HotrowError
 from hotrow.analysis.miss_ratio import lru_curve
-from hotrow.analysis.sampling import CurveBand, ShardsStream, sampled_curve
+from hotrow.analysis.sampling import CurveBand, ShardsStream, _Sample, sampled_curve
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 CAPACITIES = np.array([0, 1, 30, 100, 300, 1000, 2500, 5000])
@@ -46,29 +48,59 @@ def test_exact_curve_lies_in_the_band(how: dict[str, float], uniform: bool) -> N
 
 
 @compiled
+@pytest.mark.parametrize("step", [1 << 16, 9973])
 @pytest.mark.parametrize("how", [{"rate": 0.1}, {"rows": 100}])
-def test_chunks_give_the_same_band(how: dict[str, float]) -> None:
+def test_chunks_give_the_same_band(how: dict[str, float], step: int) -> None:
     ids = skewed(200_000, 3000)
     stream = ShardsStream(**how)  # type: ignore[arg-type]
-    for start in range(0, len(ids), 1 << 16):
-        stream.feed(ids[start : start + (1 << 16)])
+    for start in range(0, len(ids), step):
+        stream.feed(ids[start : start + step])
     assert same(stream.band(CAPACITIES), sampled_curve(ids, CAPACITIES, **how))  # type: ignore[arg-type]
 
 
-def test_chunks_of_any_size_give_the_same_band_at_a_fixed_rate() -> None:
-    ids = skewed(5000, 900)
-    stream = ShardsStream(rate=0.125)
-    for part in np.array_split(ids, 7):
-        stream.feed(part)
-    assert same(stream.band(CAPACITIES), sampled_curve(ids, CAPACITIES, rate=0.125))
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 40), st.lists(st.integers(0, 400), max_size=5), st.integers(1, 3), st.integers(0, 5))
+def test_chunks_of_any_size_give_the_same_band(rows: int, cuts: list[int], samples: int, seed: int) -> None:
+    """Samples that must be made smaller, wherever the stream is cut; and a fixed rate."""
+    ids = skewed(400, 200, seed)
+    for how in ({"rows": rows}, {"rate": 1 / samples}):
+        stream = ShardsStream(**how, samples=samples)  # type: ignore[arg-type]
+        for part in np.split(ids, sorted(cuts)):
+            stream.feed(part)
+        assert same(stream.band(CAPACITIES), sampled_curve(ids, CAPACITIES, **how, samples=samples))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 50])
+def test_sample_keeps_to_its_size_at_every_access(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    held: list[int] = []
+    feed = _Sample.feed
+
+    def watched(sample: _Sample, ids: np.ndarray) -> int:
+        fed = feed(sample, ids)
+        held.append(sample.stack.distinct)
+        return fed
+
+    monkeypatch.setattr(_Sample, "feed", watched)
+    stream = ShardsStream(rows=rows, samples=2)
+    stream.feed(np.arange(3000))
+    assert max(held) == rows
+    assert min(sample.stack.distinct for sample in stream._samples) > 0
 
 
 @compiled
-def test_sample_keeps_to_its_size() -> None:
-    stream = ShardsStream(rows=50, samples=2)
-    for chunk in range(5):
-        stream.feed(np.arange(chunk * 40_000, (chunk + 1) * 40_000))
-        assert all(sample.stack.distinct <= 50 for sample in stream._samples)
+def test_distinct_rows_are_estimated_and_exact_while_all_are_in_a_sample() -> None:
+    ids = skewed(60_000, 5000)
+    touched = len(np.unique(ids))
+    for how, error in (({"rows": 5000}, 0.0), ({"rows": 400}, 0.05), ({"rate": 0.1}, 0.02)):
+        stream = ShardsStream(**how)  # type: ignore[arg-type]
+        stream.feed(ids)
+        assert abs(stream.distinct() / touched - 1) <= error
+
+
+@compiled
+def test_rows_that_never_come_again_are_missed() -> None:
+    stream = ShardsStream(rows=1000, samples=2)
+    stream.feed(np.arange(200_000))
     np.testing.assert_allclose(stream.band([10, 10**7]).middle, 1.0, atol=0.05)
 
 
@@ -103,7 +135,11 @@ def test_no_access_and_one() -> None:
         ({"rate": 0.2}, "at most 0.125"),
         ({"rate": 0.0}, "above 0"),
         ({"rows": 0}, "at least 1"),
+        ({"rows": 2.5}, "2.5 rows of a sample"),
+        ({"rate": float("nan")}, "rate nan"),
         ({"rate": 0.1, "samples": 0}, "0 samples"),
+        ({"rate": 0.1, "samples": 2.5}, "2.5 samples"),
+        ({"rate": 0.1, "seed": -1}, "-1 seed"),
     ],
 )
 def test_bad_settings_are_refused(how: dict[str, float], said: str) -> None:
