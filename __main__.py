@@ -328,7 +328,9 @@ def profile(
         Path | None, typer.Option(help="File of hotrow calibrate: draws rooflines under its ceilings.")
     ] = None,
     stacks: Annotated[bool, typer.Option(help="Look with py-spy for a flame graph.")] = True,
-    processes: Annotated[int, typer.Option(min=1, help="Processes per setting; intervals need at least 3.")] = 3,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes per setting; 5 for the steps and 3 along axes if left out.")
+    ] = None,
     seconds: Annotated[float, typer.Option(min=0.01, help="Per step and process.")] = 0.3,
     deadline: Annotated[float, typer.Option(min=1, help="Seconds until a process counts as hung.")] = 120.0,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, ids, dense features and order.")] = 0,
@@ -355,8 +357,20 @@ def profile(
 
     batches, modes = profile_answer.whole_numbers(batch, "--batch"), [word.strip() for word in mode.split(",")]
     question = profile_answer.Question(
-        Request(batches, modes, parse_axes(axis or ()), threads, isa, precision, device, backend, stacks, seed),
-        Plan(processes, seconds, deadline=deadline, traced=5, seed=seed, chrome_traces=chrome),
+        Request(
+            batches,
+            modes,
+            parse_axes(axis or ()),
+            threads,
+            isa,
+            precision,
+            device,
+            backend,
+            stacks,
+            seed,
+            processes or 3,
+        ),
+        Plan(processes or 5, seconds, deadline=deadline, traced=5, seed=seed, chrome_traces=chrome),
         operators,
         profile_answer.side_by_side(colocate),
         None if limit is None else 1e-3 * limit,
@@ -420,6 +434,87 @@ def calibrate(
     if not quiet:
         _print_notes(found.calibration.warnings if found.calibration else ())
         print(f"{machine}: written")
+
+
+@app.command()
+def predict(
+    preset: Annotated[str, typer.Option(help="Model: a built-in name or a TOML file.")] = "rm1",
+    machine: Annotated[
+        str, typer.Option(help="A machine that ships with hotrow, or a TOML file: calibrated, or imagined with base.")
+    ] = "skylake",
+    trace: Annotated[
+        str | None, typer.Option(help="Trace file or built-in profile; uniform ids over the model's tables if left out.")
+    ] = None,
+    batch: Annotated[str, typer.Option(help="Samples per step, several with commas.")] = "1,16,64,256,1024",
+    mode: Annotated[str, typer.Option(help="inference or training.")] = "inference",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of one model.")] = 1,
+    models: Annotated[int, typer.Option(min=1, help="Models side by side on the machine.")] = 1,
+    isa: Annotated[str | None, typer.Option(help="SIMD, as the machine file names it; the widest if left out.")] = None,
+    limit: Annotated[
+        float | None, typer.Option(help="Milliseconds a step may take; five times one undisturbed if left out.")
+    ] = None,
+    devices: Annotated[int, typer.Option(min=1, help="Devices to shard the tables over.")] = 8,
+    against: Annotated[str | None, typer.Option(help="Another machine: how much longer this one takes.")] = None,
+    scale: Scale = 1.0,
+    fitted: Annotated[Path | None, typer.Option(help="Coefficients that --validate wrote, in place of its own.")] = None,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Measure the frozen list on this host, fit, and print every error.")
+    ] = False,
+    traces: Annotated[Path | None, typer.Option(help="--validate: folder with real traces (NAME.npz).")] = None,
+    out: Figures = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What would it take on that machine? Times by operator with intervals and bounds, and what follows from them.
+
+    Example: hotrow predict --preset rm2 --machine skylake --trace meta-2021
+    """
+    if validate:
+        _validate(out or Path("validation"), machine, traces, as_json, quiet)
+        return
+    from .analysis.prediction.operators import Setting
+    from .experiments.measured.profile_answer import whole_numbers
+    from .experiments.prediction import command, grids
+
+    if mode not in ("inference", "training"):
+        raise HotrowError(f"--mode {mode!r}; it is inference or training")
+    request = command.Request(
+        batches=whole_numbers(batch, "--batch"),
+        mode="training" if mode == "training" else "inference",
+        setting=Setting(threads, models),
+        isa=isa,
+        limit=None if limit is None else limit / 1e3,
+        devices=devices,
+        against=against,
+        fitted=fitted,
+    )
+    config, lookups = command.inputs(preset, trace, scale, request.batches)
+    found = command.answer(config, lookups, machine, request)
+    if out is not None:
+        _save_figures(grids.figures(found), out)
+        grids.save(found, out)
+    if as_json:
+        _print_json(grids.plain(found))
+        return
+    _print_grids(grids.grids(found))
+    if not quiet:
+        _print_notes(found.notes)
+
+
+def _validate(folder: Path, machine: str, traces: Path | None, as_json: bool, quiet: bool) -> None:
+    """Measure what `folder` lacks of the frozen list, fit on its development part, and report."""
+    from . import progress
+    from .experiments.prediction import points, validation
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with progress.bar("validate", "processes", points.steps(points.load(folder / "points.json")), quiet) as advance:
+        measured = points.measure(folder, traces=traces, advance=advance)
+    report = validation.validate(measured, folder, validation.host_machine(machine))
+    _save_figures(validation.figures(report), folder)
+    if as_json:
+        _print_json(validation.plain(report))
+    else:
+        _print_grids(validation.grids(report))
 
 
 @app.command()

@@ -31,7 +31,8 @@ FEWEST_PROCESSES = 3
 class Plan:
     """How long and how often: processes per configuration, seconds per step, patience for undisturbed repeats.
 
-    deadline: seconds after which a process counts as hung. traced: steps under torch.profiler, 0 for none.
+    deadline: seconds after which a process counts as hung. traced: steps under torch.profiler, 0 for none; in the first
+    three rounds alone, as shares differ less between processes than times.
     chrome_traces: a folder for the traces of the first round. seed: order of configurations and steps.
     """
 
@@ -166,7 +167,7 @@ def _request(configuration: Configuration, plan: Plan, number: int) -> Request:
         patience=plan.patience,
         least=plan.least,
         most=plan.most,
-        traced=plan.traced,
+        traced=plan.traced if number < FEWEST_PROCESSES else 0,
         seed=plan.seed + number,
         chrome_traces=None if traces is None else str(traces.absolute()),
     )

@@ -23,7 +23,7 @@ from .measurement import Fact, Interval, Measurement, OperatorProfile, Part
 from .timer import RESAMPLES, Step, Timing, bounds, measurement_of, resampled_medians, threads_set, time_step
 
 TRACE_BYTES = 20 * 2**20
-SHORT_SECONDS = 0.02  # of traced steps at least, and at most SHORT_TRACED of them
+SHORT_SECONDS = 0.01  # of traced steps at least, and at most SHORT_TRACED of them
 SHORT_TRACED = 30
 _RANGE = getattr(torch._C._profiler, "_RecordFunctionFast", record_function)  # its entry and exit cost least
 CONTENDED = "contended"  # how a note of disturbed repeats begins

@@ -18,6 +18,7 @@ from .profile_grids import OVER, contended, library_words
 from .profile_study import ROUNDED
 
 OPERATORS = f"{Configuration.__module__.rpartition('.')[0]}.operators"
+PLAN = Plan(seconds=0.1, patience=1.0)
 SHAPE = (256, 512, 512)  # batch, inputs, outputs
 
 # name, the library that does the work, workload, its arguments
@@ -50,7 +51,7 @@ class WidthPoint:
 
 def isa_sweep(only: Sequence[str] = (), plan: Plan | None = None, advance: Advance = ignore) -> tuple[WidthPoint, ...]:
     """Every operator (or those named) at every width of this machine, one thread, the native choice as baseline."""
-    plan = plan or Plan(seconds=0.1, patience=1.0)
+    plan = plan or PLAN
     points: list[WidthPoint] = []
     chosen = (NATIVE, *widths(host_facts().simd))
     for name, library, function, arguments in PROBES:

@@ -23,7 +23,7 @@ from .ceilings import Ceilings, ceilings
 from .ceilings import grid as ceiling_grid
 from .colocation import CoLocation, colocate
 from .isa_sweep import WidthPoint
-from .profile_study import ModelProfile, Request, processes, profile_model
+from .profile_study import PLAN, ModelProfile, Request, processes, profile_model
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Question:
     """
 
     request: Request = field(default_factory=Request)
-    plan: Plan = field(default_factory=lambda: Plan(seconds=0.3, traced=5))
+    plan: Plan = PLAN
     operators: bool = False
     colocate: Sequence[int] | None = None
     limit: float | None = None
@@ -62,7 +62,7 @@ class Answer:
 
 def steps(question: Question) -> int:
     """How often `answer` advances."""
-    swept = len((NATIVE, *widths(host_facts().simd))) * len(isa_sweep.PROBES) * question.plan.processes
+    swept = len((NATIVE, *widths(host_facts().simd))) * len(isa_sweep.PROBES) * isa_sweep.PLAN.processes
     beside = 0 if question.colocate is None else colocation.steps(question.colocate)
     return processes(question.request, question.plan) + question.operators * swept + beside
 

@@ -19,7 +19,7 @@ from ...profiling.configuration import Configuration
 from ...profiling.isa import NATIVE, Verified
 from ...profiling.measurement import Measurement, OperatorProfile
 from ...profiling.py_spy import StackProfile, sample
-from ...profiling.runner import Outcome, Plan, Runs, run
+from ...profiling.runner import FEWEST_PROCESSES, Outcome, Plan, Runs, run
 from ...profiling.summary import (
     TOLERANCE,
     Latency,
@@ -39,6 +39,7 @@ from .traces import trace_files, written
 
 BATCHES = (1, 16, 64, 1024)
 MODES = ("inference", "training")
+PLAN = Plan(processes=5, seconds=0.3, traced=5)  # one process in eight is slow for its whole life: two of five may be
 BASE = "as it is"
 WORKLOAD = f"{__package__}.workloads:dlrm"
 ALL_MODES = ("inference", "forward", "training")
@@ -49,8 +50,9 @@ ROUNDED = 2e-2  # of bf16's or int8's 8 bits, over a model's layers
 class Request:
     """What to profile: batches, kinds of step, axes as axes.parse_axes gives them, and the run as it is.
 
-    modes: of workloads.MODES. stacks: whether py-spy looks, at the first mode and the largest batch. Raises HotrowError
-    for a batch below 1, a mode that does not exist, or a list without entries.
+    modes: of workloads.MODES. stacks: whether py-spy looks, at the first mode and the largest batch.
+    axis_processes: per setting of an axis. Raises HotrowError for a batch below 1, a mode that does not exist, or a
+    list without entries.
     """
 
     batches: Sequence[int] = BATCHES
@@ -63,6 +65,7 @@ class Request:
     backend: str = "eager"
     stacks: bool = True
     seed: int = 0
+    axis_processes: int = FEWEST_PROCESSES
 
     def __post_init__(self) -> None:
         if not self.batches or min(self.batches) < 1 or len(set(self.batches)) < len(self.batches):
@@ -126,15 +129,16 @@ def profile_model(
     axis or where the run as it is fails; other failures are kept beside the rest.
     """
     request = request or Request()
-    plan = plan or Plan(seconds=0.3, traced=5, seed=request.seed)
+    plan = plan or replace(PLAN, seed=request.seed)
     with tempfile.TemporaryDirectory(prefix="hotrow-") as folder:
         base = configuration(config, trace, request, Path(folder))
         traces = trace_files(request.axes.get("trace", ()), trace, config, request.batches, Path(folder))
         settings = varied(_inference_only(base), request.axes, traces)
+        along_plan = replace(plan, processes=request.axis_processes, traced=0, chrome_traces=None)
         runs = run([base], plan, advance=advance)
         _must_stand(runs.outcome(BASE), config.name)
         steps = _steps(runs.outcome(BASE), request, config, trace)
-        along = run([_inference_only(base), *settings.values()], bare(plan), advance=advance) if settings else None
+        along = run([_inference_only(base), *settings.values()], along_plan, advance=advance) if settings else None
         seen, notes = _stacks(base, f"{request.modes[0]} {max(request.batches)}") if request.stacks else (None, ())
     points = () if along is None else _points(along, settings)
     others = (note for step in steps for note in step.operators.notes if not note.startswith(CONTENDED))
@@ -160,12 +164,7 @@ def configuration(config: ModelConfig, trace: Trace | None, request: Request, fo
 def processes(request: Request, plan: Plan) -> int:
     """How many processes profile_model starts, stacks left out."""
     settings = sum(len(chosen or everything(axis)) for axis, chosen in request.axes.items())
-    return plan.processes * (1 + (settings + 1 if settings else 0))
-
-
-def bare(plan: Plan) -> Plan:
-    """`plan` without traces."""
-    return replace(plan, traced=0, chrome_traces=None)
+    return plan.processes + request.axis_processes * (settings + 1 if settings else 0)
 
 
 def _must_stand(outcome: Outcome, name: str) -> None:

@@ -118,7 +118,7 @@ def test_the_chrome_trace_is_kept_and_small(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / "steps.json"
     profile = profile_operators("kept", training(), seconds=0.01, traced=6, chrome_trace=path)
     whole = path.stat().st_size
-    assert any("30 steps" in note and "perfetto" in note for note in profile.notes)  # a short step
+    assert any("Chrome trace of" in note and "perfetto" in note for note in profile.notes)
     monkeypatch.setattr(torch_profiler, "TRACE_BYTES", whole // 2)
     profile = profile_operators("kept", training(), seconds=0.01, traced=6, chrome_trace=path)
     assert path.stat().st_size <= whole // 2

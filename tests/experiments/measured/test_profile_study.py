@@ -52,7 +52,7 @@ def profile() -> ModelProfile:
         "trace": ("uniform", "synthetic"),
         "backend": ("fast",),
     }
-    request = Request((2, 8), ("inference", "forward", "training"), axes, stacks=False)
+    request = Request((2, 8), ("inference", "forward", "training"), axes, stacks=False, axis_processes=1)
     return profile_model(CONFIG, uniform_trace(CONFIG, 64), request, QUICK)
 
 
@@ -212,7 +212,7 @@ def test_axes_from_words_to_configurations() -> None:
     assert {table.pooling for table in pooled.tables} == {5}
     assert len({c.name for c in made.values()}) == len(made)
     assert {isa for axis, isa in made if axis == "isa"} == set(everything("isa"))
-    assert processes(Request(axes=axes), QUICK) == 2 + len(made)
+    assert processes(Request(axes=axes), QUICK) == 1 + 3 * (1 + len(made))
     traces = varied(BASE, {"trace": ("uniform", "meta")}, {"meta": "x.npz"})
     assert [c.arguments["trace"] for c in traces.values()] == [None, "x.npz"]
     for words, message in (
@@ -235,7 +235,7 @@ def test_words_of_the_command_line() -> None:
 
 
 def test_progress_counts_every_process() -> None:
-    assert steps(Question(Request(axes={"threads": ("1",)}), QUICK)) == 3
+    assert steps(Question(Request(axes={"threads": ("1",)}), QUICK)) == 1 + 3 * 2
     assert steps(Question(plan=QUICK, colocate=(1,))) == 1 + 4
     assert steps(Question(plan=QUICK, operators=True)) > 20
 
