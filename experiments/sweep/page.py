@@ -77,6 +77,7 @@ def _section(kind: str, points: Sequence[Stored]) -> Section:
         (
             *(str(p.settings.get(axis, DEFAULTS[axis])) for axis in axes),
             *(_number(_metrics(p)[name]) if name in _metrics(p) else "–" for name in names),
+            "; ".join((p.result or {}).get("notes", [])),
         )
         for p in points[:MAX_ROWS]
     )
@@ -84,7 +85,7 @@ def _section(kind: str, points: Sequence[Stored]) -> Section:
     words = ["The same for all: " + ", ".join(f"{axis} {setting}" for axis, setting in fixed.items()) + "."]
     if len(points) > MAX_ROWS:
         words.append(f"The first {MAX_ROWS} of {len(points):,} points; results.csv has them all.")
-    grid = Grid(f"Every point, {kind}; in brackets the interval", (*axes, *names), rows, how)
+    grid = Grid(f"Every point, {kind}; in brackets the interval", (*axes, *names, "notes"), rows, how)
     return Section(kind, kind.capitalize(), tuple(words), pictures=_pictures(kind, points), grids=(grid,))
 
 

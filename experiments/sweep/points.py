@@ -16,6 +16,10 @@ from ...analysis.hierarchy import simulate_trace
 from ...analysis.memory.colocation_cache import SharedCaches, simulate_colocation
 from ...analysis.memory.layout import Layout
 from ...analysis.memory.levels import levels_of
+from ...analysis.predict import check_fits, predict
+from ...analysis.prediction.coefficients import datasheet
+from ...analysis.prediction.operators import Setting
+from ...analysis.prediction.traffic import Traffic, traffic_of
 from ...models.config import ModelConfig, for_trace, load_preset
 from ...models.inputs import uniform_trace
 from ...profiling.host import host_facts
@@ -31,7 +35,8 @@ from ...tracegen.trace import TableLookups, Trace
 from ..measured.profile_study import Request, configuration
 from .spec import Point
 
-UNIFORM_LOOKUPS = 1_000_000  # of a trace that no file gives, for a simulation
+DRAWN = 1_000_000  # lookups of a trace that no file gives
+PROBE = 256  # samples that tell how many lookups one has
 PLAN = Plan(seconds=0.3, traced=0)
 PROCESS_SECONDS = 4.0  # to start a process and build a model in it, about
 LIBRARIES = {"measured": ("torch", "numpy", "numba"), "simulated": ("numba",), "predicted": ("numpy",)}
@@ -125,16 +130,18 @@ def inputs(
 ) -> tuple[ModelConfig, Trace]:
     """A preset's MLPs on a trace's tables, as everywhere; or its own tables and uniform ids.
 
-    samples: how many of uniform ids; None for UNIFORM_LOOKUPS of them.
+    samples: how many of uniform ids; None for DRAWN lookups. Of a built-in profile as many lookups are drawn, about.
     """
     path = Path(folder) / model
     config = load_preset(path if path.is_file() else model)
     if trace == "uniform":
         scaled = config.scaled(scale)
         each = sum(table.pooling for table in scaled.tables)
-        return scaled, uniform_trace(scaled, samples or max(1, round(UNIFORM_LOOKUPS / each)), seed)
+        return scaled, uniform_trace(scaled, samples or max(1, round(DRAWN / each)), seed)
     if trace in built_in():
-        lookups = generate(load_profile(trace, len(config.tables)), seed=seed)
+        profile = load_profile(trace, len(config.tables))
+        each = generate(profile, PROBE, seed).accesses / PROBE
+        lookups = generate(profile, max(PROBE, round(DRAWN / each)), seed)
     else:
         lookups = files.read(Path(folder) / trace)
     placed = for_trace(config, lookups).scaled(scale)
@@ -208,7 +215,31 @@ def _measured(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
 
 
 def _predicted(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
-    raise NotImplementedError
+    """A step by datasheet, with the cause that bounds its slowest part."""
+    point = task.point
+    config, traffic = _traffic(point["model"], point["scale"], point["trace"], point["batch"], task.seed, task.folder)
+    computer = machine(point["machine"], task.folder)
+    check_fits(config, computer, point["models"])
+    isa = None if point["isa"] == "native" else point["isa"]
+    costs = datasheet(computer, isa, point["precision"])
+    setting = Setting(point["threads"], point["models"])
+    found = predict(config, traffic, costs, point["mode"], setting)
+    served = point["batch"] * point["models"]
+    metrics = {
+        "time": Metric(float(found.seconds), "s", float(found.low), float(found.high)),
+        "samples per second": Metric(
+            float(served / found.seconds), "1/s", float(served / found.high), float(served / found.low)
+        ),
+    }
+    slowest = max(found.by_role().values(), key=lambda part: part.seconds)
+    return metrics, (f"{slowest.operator.role} takes most, bound by {slowest.bound}",)
+
+
+@lru_cache(maxsize=16)
+def _traffic(model: str, scale: float, trace: str, batch: int, seed: int, folder: str) -> tuple[ModelConfig, Traffic]:
+    """A model's lookups at one batch, computed once for all machines."""
+    config, lookups = inputs(model, scale, trace, None, seed, folder)
+    return config, traffic_of(lookups, config, batch)
 
 
 def seconds_expected(point: Point, known: Mapping[str, float]) -> float:
