@@ -13,11 +13,12 @@ from .. import HotrowError
 from ..profiling.machine import Machine
 from ..tracegen.trace import Trace
 from .memory import nested_caches
-from .memory.layout import Layout, line_words
+from .memory.layout import Layout
 from .memory.levels import Cores, Level, LevelStats, levels_of
+from .memory.line_words import line_words
 from .memory.nested_caches import NestedCaches
 from .memory.set_associative import FilteringCaches
-from .reuse_distance import stack_distances
+from .reuse_distance import StackDistances
 
 __all__ = ["Cores", "Hierarchy", "Level", "LevelStats", "simulate", "simulate_trace"]
 
@@ -39,8 +40,8 @@ class Hierarchy:
     all that the levels above hold, and takes back what it loses) or exclusive (a level holds what the level above
     lost, and gives a line back on a hit); one for all levels or one for each from the second on. Writes allocate and
     are written back; a line that a write-back brings whole is not read from below. cores: None is one core.
-    tell_apart: keep each level's accesses, 9 bytes each, to tell its misses apart; only where nothing writes. Raises
-    HotrowError where line bytes differ, unless every level is non-inclusive with LRU or FIFO and cores is None.
+    tell_apart: also count the kinds of misses, in memory that grows with the distinct lines; only where nothing writes.
+    Raises HotrowError where line bytes differ, unless every level is non-inclusive with LRU or FIFO and cores is None.
     """
 
     def __init__(
@@ -64,8 +65,8 @@ class Hierarchy:
             raise HotrowError(f"{cores.private} private levels of {count}")
         if cores and cores.span_bytes < self.line_bytes:
             raise HotrowError(f"a core has {cores.span_bytes} bytes of addresses, less than a line ({self.line_bytes})")
-        self._cores, self._tell_apart = cores, tell_apart
-        self._streams: list[list[tuple[NDArray[np.int64], NDArray[np.bool_]]]] = [[] for _ in self.levels]
+        self._cores = cores
+        self._kinds = [_Kinds(level.lines) for level in self.levels] if tell_apart else []
         shapes = [(level.sets, level.ways) for level in self.levels]
         self._caches: FilteringCaches | NestedCaches
         if nested_caches.TREE_PLRU not in policies and not any(holds) and cores is None:
@@ -79,14 +80,16 @@ class Hierarchy:
 
     def serve(self, words: NDArray[np.int64]) -> None:
         """Serve accesses in order; words: line × 2 + write, lines of the first level [accesses]."""
-        if self._tell_apart and (words & 1).any():
+        if self._kinds and (words & 1).any():
             raise HotrowError("misses are told apart only where nothing writes")
+        if len(words) and words.min() < 0:
+            raise HotrowError(f"word {words.min()}; a word is line × 2 + write, and lines start at 0")
         if self._cores and len(words):
             self._cores.check((int(words.max()) >> 1) * self.line_bytes)
         for start in range(0, len(words), _BLOCK):
-            streams = self._caches.serve(words[start : start + _BLOCK], self._tell_apart)
-            for kept, stream in zip(self._streams, streams, strict=False):
-                kept.append(stream)
+            streams = self._caches.serve(words[start : start + _BLOCK], bool(self._kinds))
+            for kinds, (accessed, missed) in zip(self._kinds, streams, strict=False):
+                kinds.count(accessed, missed)
 
     def flush(self) -> None:
         """Write every dirty line back, the innermost level first."""
@@ -94,11 +97,11 @@ class Hierarchy:
 
     def stats(self) -> tuple[LevelStats, ...]:
         """What each level counted so far."""
-        found = []
-        for level, counts, kept in zip(self.levels, self._caches.counts, self._streams, strict=True):
-            kinds = _tell_apart(kept, level.lines) if self._tell_apart else {}
-            found.append(LevelStats(level.name, *(int(count) for count in counts), **kinds))
-        return tuple(found)
+        kinds = [each.found() for each in self._kinds] or [{}] * len(self.levels)
+        return tuple(
+            LevelStats(level.name, *(int(count) for count in counts), **each)
+            for level, counts, each in zip(self.levels, self._caches.counts, kinds, strict=True)
+        )
 
 
 def simulate(
@@ -143,7 +146,7 @@ def simulate_trace(
 ) -> tuple[LevelStats, ...]:
     """What each level counts on a trace's lookups, laid out in memory; the addresses are never in memory together.
 
-    trace: whole, or its parts in order. Order and updates as layout.line_words says, the rest as for simulate. A table
+    trace: whole, or its parts in order. Order and updates as line_words says, the rest as for simulate. A table
     that nobody looks up takes room in the layout and no access.
     """
     caches = _hierarchy(levels, replacement, inclusion, tell_apart)
@@ -213,13 +216,21 @@ def _check_one_line_size(levels: Sequence[Level]) -> None:
         raise HotrowError(f"line bytes differ ({sizes}); only non-inclusive levels with LRU or FIFO may differ")
 
 
-def _tell_apart(stream: Sequence[tuple[NDArray[np.int64], NDArray[np.bool_]]], lines: int) -> dict[str, int]:
-    """Compulsory, capacity and conflict misses of a level that holds `lines` lines."""
-    if not stream:
-        return {"compulsory": 0, "capacity": 0, "conflict": 0}
-    accessed, missed = (np.concatenate(parts) for parts in zip(*stream, strict=True))
-    distances = stack_distances(accessed)[missed]
-    compulsory = int(np.count_nonzero(distances < 0))
-    capacity = int(np.count_nonzero(distances >= lines))
-    conflict = len(distances) - compulsory - capacity
-    return {"compulsory": compulsory, "capacity": capacity, "conflict": conflict}
+class _Kinds:
+    """Compulsory, capacity and conflict misses of a level that holds `lines` lines, over time."""
+
+    def __init__(self, lines: int) -> None:
+        self._lines, self._stack = lines, StackDistances()
+        self._misses = self._compulsory = self._capacity = 0
+
+    def count(self, accessed: NDArray[np.int64], missed: NDArray[np.bool_]) -> None:
+        """Note the level's next accesses, as lines, and whether each missed."""
+        distances = self._stack.feed(accessed)[missed]
+        self._misses += len(distances)
+        self._compulsory += int(np.count_nonzero(distances < 0))
+        self._capacity += int(np.count_nonzero(distances >= self._lines))
+
+    def found(self) -> dict[str, int]:
+        """The misses so far by their kinds."""
+        conflict = self._misses - self._compulsory - self._capacity
+        return {"compulsory": self._compulsory, "capacity": self._capacity, "conflict": conflict}

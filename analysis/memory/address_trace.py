@@ -13,7 +13,9 @@ from ... import HotrowError
 from ...atomic import replacing
 from ...jit import kernel
 from ...tracegen.trace import Trace
-from .layout import Layout, checked_line, line_words
+from .checks import checked_line
+from .layout import Layout
+from .line_words import line_words
 
 _LINES = 2**18  # of text, formatted together
 _DIGITS = 16  # hexadecimal ones of an address, at most
@@ -45,7 +47,7 @@ def write_address_trace(
     """Write the first address of every cache line that a trace's lookups touch, in order; how many that are.
 
     trace: whole, or its parts in order; about 2^18 accesses are in memory at a time. Order and updates as
-    layout.line_words says. A trace without lookups gives an empty file. The file is there whole or not at all.
+    line_words says. A trace without lookups gives an empty file. The file is there whole or not at all.
     Raises HotrowError for an unknown format, for a table or a row without a place, and where `path` cannot be written.
     """
     if format not in FORMATS:

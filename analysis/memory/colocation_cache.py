@@ -12,9 +12,10 @@ from ... import HotrowError
 from ...jit import kernel
 from ...tracegen.trace import Trace
 from ..hierarchy import Cores, Hierarchy, Level, LevelStats
-from .layout import Layout, line_words
+from .layout import Layout
+from .line_words import line_words
 
-_PAGE = 4096  # bytes; a smaller line than a page is assumed
+_PAGE = 4096  # bytes
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,9 @@ def simulate_colocation(
     """Run models beside each other: a sample of the first, a sample of the second, … then the next sample of each.
 
     traces, layouts: one per model; no two models share a row. The shortest trace ends the run. warm_up: so many samples
-    of each model run first and are not counted. update_every: as layout.line_words says. scatter: seed that gives every
-    4 KiB page of a model a random place in its own memory, as an operating system does, so that tables of equal size do
-    not meet in the same sets; None leaves each table in one piece.
+    of each model run first and are not counted. update_every: as line_words says. scatter: seed that gives every
+    4 KiB page of a model (or line, if that is longer) a random place in its own memory, as an operating system does, so
+    that tables of equal size do not meet in the same sets; None leaves each table in one piece.
     Raises HotrowError where traces and layouts do not fit each other.
     """
     if not traces or len(traces) != len(layouts):
@@ -78,7 +79,8 @@ def simulate_colocation(
     samples = min(trace.samples for trace in traces)
     if not 0 <= warm_up <= samples:
         raise HotrowError(f"a warm-up of {warm_up} samples; the shortest trace has {samples}")
-    layout, span = _side_by_side(layouts)
+    page = max(_PAGE, caches.private[0].line_bytes)
+    layout, span = _side_by_side(layouts, page)
     together = _interleaved([trace.samples_between(0, samples) for trace in traces])
     hierarchy = Hierarchy(
         (*caches.private, *caches.shared),
@@ -86,7 +88,7 @@ def simulate_colocation(
         inclusion=["non-inclusive"] * (len(caches.private) - 1) + [caches.inclusion] * len(caches.shared),
         cores=Cores(len(traces), len(caches.private), span),
     )
-    placing = None if scatter is None else _Scatter(scatter, hierarchy.line_bytes, span)
+    placing = None if scatter is None else _Scatter(scatter, hierarchy.line_bytes, page, span)
     counted = together.samples_between(warm_up, samples)
     before = _served(hierarchy, together.samples_between(0, warm_up), layout, update_every, placing)
     after = _served(hierarchy, counted, layout, update_every, placing)
@@ -94,9 +96,9 @@ def simulate_colocation(
     return Colocation(len(traces), counted.samples, counted.accesses, levels)
 
 
-def _side_by_side(layouts: Sequence[Layout]) -> tuple[Layout, int]:
-    """Every model's tables, by model and name, in a span of its own; the bytes of a span, a power of two."""
-    span = 1 << max(_PAGE, *(layout.end for layout in layouts)).bit_length()
+def _side_by_side(layouts: Sequence[Layout], page: int) -> tuple[Layout, int]:
+    """Every model's tables, by model and name, in a span of its own; the bytes of a span, a power of two of pages."""
+    span = 1 << max(page, *(layout.end for layout in layouts)).bit_length()
     tables = (
         replace(table, name=_named(model, table.name), base=model * span + table.base)
         for model, layout in enumerate(layouts)
@@ -131,11 +133,14 @@ def _served(
 
 
 class _Scatter:
-    """A pseudo-random permutation of the pages of every model's span: rounds of xor-shift, multiply and add."""
+    """A pseudo-random permutation of the pages of every model's span: rounds of xor-shift, multiply and add.
 
-    def __init__(self, seed: int, line_bytes: int, span: int) -> None:
-        self._in_page = (_PAGE // line_bytes).bit_length()  # bits of a word below its page: line and write
-        self._pages = (span // _PAGE).bit_length() - 1
+    line_bytes, page, span: powers of two, none smaller than the one before.
+    """
+
+    def __init__(self, seed: int, line_bytes: int, page: int, span: int) -> None:
+        self._in_page = (page // line_bytes).bit_length()  # bits of a word below its page: line and write
+        self._pages = (span // page).bit_length() - 1
         small = 2 ** min(40, 61 - self._pages)  # so that no product leaves int64
         self._factors, self._terms = np.random.default_rng(seed).integers(0, small, (2, 3), np.int64) | 1
 
@@ -158,7 +163,6 @@ def _move_pages(
 
 def _since(now: LevelStats, then: LevelStats) -> LevelStats:
     """What a level counted between two moments."""
-    counted = {
-        each.name: getattr(now, each.name) - getattr(then, each.name) for each in fields(now) if each.type == "int"
-    }
+    values = {each.name: getattr(now, each.name) for each in fields(now)}
+    counted = {key: value - getattr(then, key) for key, value in values.items() if isinstance(value, int)}
     return replace(now, **counted)

@@ -1,20 +1,18 @@
-"""Layout: where in memory the rows of a trace's tables lie, and the cache lines that its lookups touch, in order."""
+"""Layout: where in memory the rows of a trace's tables lie."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import HotrowError
-from ...jit import kernel
-from ...tracegen.trace import Indices, TableLookups, Trace
+from ...tracegen.trace import Trace
+from .checks import checked_whole
 
 ADDRESSES = 2**63  # addresses are int64
-SMALLEST_LINE = 4  # bytes; leaves two bits of an address for the kernels
-CHUNK_LINES = 2**18  # about as many lines are in memory at a time
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,9 @@ class Placed:
     base: int
 
     def __post_init__(self) -> None:
+        for key in ("rows", "row_bytes", "base"):
+            whole = checked_whole(getattr(self, key), f"table {self.name!r}: {key.replace('_', ' ')}")
+            object.__setattr__(self, key, whole)
         if self.row_bytes < 1:
             raise HotrowError(f"table {self.name!r}: rows of {self.row_bytes} bytes; a row has at least 1")
         if self.base < 0 or self.end > ADDRESSES:
@@ -66,11 +67,12 @@ class Layout:
 
         row_bytes: of every table, of each in order, or by name. start is rounded up to a page.
         """
-        if page_bytes < 1:
-            raise HotrowError(f"pages of {page_bytes} bytes; a page has at least 1")
-        placed, end = [], start
+        page, end = checked_whole(page_bytes, "bytes of a page"), checked_whole(start, "start")
+        if page < 1:
+            raise HotrowError(f"pages of {page} bytes; a page has at least 1")
+        placed = []
         for table, each in zip(trace.tables, _of_each(trace, row_bytes, "row bytes"), strict=True):
-            base = -(-end // page_bytes) * page_bytes
+            base = -(-end // page) * page
             placed.append(Placed(table.name, table.rows, each, base))
             end = placed[-1].end
         return cls(tuple(placed))
@@ -86,7 +88,8 @@ class Layout:
         page_bytes: int = 4096,
     ) -> Layout:
         """As of_rows, for embedding rows of `dim` elements of `element_bytes` bytes (4: float32)."""
-        row_bytes = [each * element_bytes for each in _of_each(trace, dim, "dimensions")]
+        of_element = checked_whole(element_bytes, "bytes of an element")
+        row_bytes = [each * of_element for each in _of_each(trace, dim, "dimensions")]
         return cls.of_rows(trace, row_bytes, start=start, page_bytes=page_bytes)
 
     @property
@@ -111,161 +114,21 @@ class Layout:
         return table.base + chosen * table.row_bytes
 
 
-def checked_line(line_bytes: int, what: str) -> int:
-    """log2 of the bytes of a line or a span of lines; HotrowError unless they are a power of two from 4."""
-    if line_bytes < SMALLEST_LINE or line_bytes & (line_bytes - 1):
-        raise HotrowError(f"{what}: {line_bytes} bytes; they must be a power of two, at least {SMALLEST_LINE}")
-    return line_bytes.bit_length() - 1
-
-
-def line_words(
-    trace: Trace | Iterable[Trace], layout: Layout, line_bytes: int, update_every: int | None = None
-) -> Iterator[NDArray[np.int64]]:
-    """The lines that the lookups of a trace touch, as words line × 2 + write, some 2^18 at a time: int64 [lines].
-
-    Sample by sample, in a sample table by table, in a table in bag order, of a row every line from its first to its
-    last. trace: whole, or its parts in order. update_every: None reads only (inference); B writes, after the reads of
-    every B samples, the same lines again in the same order (training with batches of B samples; a part ends its last
-    batch). Never fewer samples at a time than one batch. Raises HotrowError for a table or a row without a place.
-    """
-    shift = checked_line(line_bytes, "lines")
-    if update_every is not None and update_every < 1:
-        raise HotrowError(f"updates every {update_every} samples; a batch has at least 1 sample")
-    for part in (trace,) if isinstance(trace, Trace) else trace:
-        placed = [layout.table(table.name) for table in part.tables]
-        for table, place in zip(part.tables, placed, strict=True):
-            _check_rows(table, place)
-        step = _samples_at_a_time(part, placed, line_bytes, update_every or 1)
-        for start in range(0, part.samples, step):
-            chunk = part.samples_between(start, min(start + step, part.samples))
-            yield _expand_chunk(chunk, placed, shift, update_every)
-
-
 def _of_each(trace: Trace, values: int | Sequence[int] | Mapping[str, int], what: str) -> list[int]:
-    if isinstance(values, int):
-        return [values] * len(trace.tables)
+    """One whole number for each table, from one for all, one each in order, or a mapping by name."""
+    names = [table.name for table in trace.tables]
     if isinstance(values, Mapping):
-        missing = [table.name for table in trace.tables if table.name not in values]
+        missing = [name for name in names if name not in values]
         if missing:
             raise HotrowError(f"no {what} given for table {missing[0]!r}")
-        return [values[table.name] for table in trace.tables]
-    if len(values) != len(trace.tables):
-        raise HotrowError(f"{len(values)} {what} given for {len(trace.tables)} tables; give one for each")
-    return list(values)
-
-
-def _check_rows(table: TableLookups, place: Placed) -> None:
-    if table.rows > place.rows and len(table.indices) and (largest := int(table.indices.max())) >= place.rows:
-        raise HotrowError(
-            f"table {table.name!r}: row {largest} is looked up but the layout places {place.rows} rows; "
-            "lay out the table with all its rows"
-        )
-
-
-def _samples_at_a_time(part: Trace, placed: Sequence[Placed], line_bytes: int, batch: int) -> int:
-    """So many samples that their lines are about CHUNK_LINES, in whole batches."""
-    lines = sum(
-        table.accesses * (1 + place.row_bytes // line_bytes) for table, place in zip(part.tables, placed, strict=True)
-    )
-    each = lines / max(part.samples, 1) + len(part.tables)
-    return max(1, int(CHUNK_LINES / each / batch)) * batch
-
-
-def _expand_chunk(chunk: Trace, placed: Sequence[Placed], shift: int, batch: int | None) -> NDArray[np.int64]:
-    if batch is None and all(
-        table.offsets is None and _steady(place, shift) for table, place in zip(chunk.tables, placed, strict=True)
-    ):
-        return _expand_one_hot(chunk, placed, shift)
-    counts = np.empty((chunk.samples, len(placed)), np.int64)
-    sizes = [table.bag_sizes() for table in chunk.tables]
-    for k, (table, place) in enumerate(zip(chunk.tables, placed, strict=True)):
-        if _steady(place, shift):
-            np.multiply(sizes[k], max(1, place.row_bytes >> shift), out=counts[:, k])
-        else:
-            _count_lines(table.indices, sizes[k], place.base, place.row_bytes, shift, counts[:, k])
-    ends = np.cumsum(counts).reshape(counts.shape)
-    places = ends - counts
-    total = int(ends[-1, -1])
-    if batch is None:
-        return _expand(chunk, sizes, placed, shift, 0, places, np.empty(total, np.int64))
-    of_batch = np.arange(chunk.samples) // batch
-    firsts = places[::batch, 0]
-    lines = np.diff(firsts, append=total)
-    words = np.empty(2 * total, np.int64)
-    reads = places + firsts[of_batch, None]
-    _expand(chunk, sizes, placed, shift, 0, reads, words)
-    return _expand(chunk, sizes, placed, shift, 1, reads + lines[of_batch, None], words)
-
-
-def _expand_one_hot(chunk: Trace, placed: Sequence[Placed], shift: int) -> NDArray[np.int64]:
-    """Lines of samples that all look alike: the place of each is known beforehand."""
-    lines = [max(1, place.row_bytes >> shift) for place in placed]
-    words = np.empty((chunk.samples, sum(lines)), np.int64)
-    first = 0
-    for table, place, count in zip(chunk.tables, placed, lines, strict=True):
-        _write_rows(table.indices, place.base, place.row_bytes, shift, words[:, first : first + count])
-        first += count
-    return words.reshape(-1)
-
-
-def _steady(place: Placed, shift: int) -> bool:
-    """Whether every row of the table touches equally many lines."""
-    line = 1 << shift
-    return (place.row_bytes % line == 0 or line % place.row_bytes == 0) and place.base % min(line, place.row_bytes) == 0
-
-
-def _expand(
-    chunk: Trace,
-    sizes: Sequence[NDArray[np.int64]],
-    placed: Sequence[Placed],
-    shift: int,
-    write: int,
-    places: NDArray[np.int64],
-    words: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    for k, (table, place) in enumerate(zip(chunk.tables, placed, strict=True)):
-        _write_lines(table.indices, sizes[k], place.base, place.row_bytes, shift, write, places[:, k], words)
-    return words
-
-
-@kernel
-def _count_lines(
-    indices: Indices, sizes: NDArray[np.int64], base: int, row_bytes: int, shift: int, counts: NDArray[np.int64]
-) -> None:
-    at = 0
-    for sample in range(len(sizes)):
-        counts[sample] = 0
-        for _ in range(sizes[sample]):
-            address = base + np.int64(indices[at]) * row_bytes
-            counts[sample] += ((address + row_bytes - 1) >> shift) - (address >> shift) + 1
-            at += 1
-
-
-@kernel
-def _write_rows(indices: Indices, base: int, row_bytes: int, shift: int, words: NDArray[np.int64]) -> None:
-    for sample in range(len(indices)):
-        line = (base + np.int64(indices[sample]) * row_bytes) >> shift
-        for later in range(words.shape[1]):
-            words[sample, later] = (line + later) << 1
-
-
-@kernel
-def _write_lines(
-    indices: Indices,
-    sizes: NDArray[np.int64],
-    base: int,
-    row_bytes: int,
-    shift: int,
-    write: int,
-    places: NDArray[np.int64],
-    words: NDArray[np.int64],
-) -> None:
-    at = 0
-    for sample in range(len(sizes)):
-        place = places[sample]
-        for _ in range(sizes[sample]):
-            address = base + np.int64(indices[at]) * row_bytes
-            for line in range(address >> shift, ((address + row_bytes - 1) >> shift) + 1):
-                words[place] = line << 1 | write
-                place += 1
-            at += 1
+        unknown = [name for name in values if name not in names]
+        if unknown:
+            raise HotrowError(f"{what} given for {unknown[0]!r}; the trace's tables are {', '.join(names)}")
+        given = [values[name] for name in names]
+    elif isinstance(values, Sequence | np.ndarray) and not isinstance(values, str):
+        given = list(values)
+        if len(given) != len(names):
+            raise HotrowError(f"{len(given)} {what} given for {len(names)} tables; give one for each")
+    else:
+        given = [values] * len(names)
+    return [checked_whole(value, f"table {name!r}: {what}") for name, value in zip(names, given, strict=True)]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from ... import HotrowError
 from ...profiling.machine import Machine
-from .layout import checked_line
+from .checks import checked_line, checked_whole
 
-MOST_LINES = 2**32  # of a level: 32 GiB of tags
+MOST_LINES = 2**32  # of a level: 16 GiB of tags where a set fills its vectors, 128 GiB where it has one way; twice
+# as much beyond 64 GiB of addresses
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Level:
     line_bytes: int = 64
 
     def __post_init__(self) -> None:
+        for key in ("sets", "ways", "line_bytes"):
+            object.__setattr__(self, key, checked_whole(getattr(self, key), f"{self.name}: {key.replace('_', ' ')}"))
         for value, what in ((self.sets, "sets"), (self.ways, "ways")):
             if value < 1:
                 raise HotrowError(f"{self.name}: {value} {what}; a cache has at least 1")
@@ -34,6 +37,10 @@ class Level:
     @classmethod
     def of_size(cls, name: str, bytes: int, ways: int, line_bytes: int = 64) -> Level:
         """The level that holds `bytes`; HotrowError where they are not a whole number of sets."""
+        bytes, ways, line_bytes = (
+            checked_whole(value, f"{name}: {what}")
+            for value, what in ((bytes, "bytes"), (ways, "ways"), (line_bytes, "line bytes"))
+        )
         if ways < 1 or line_bytes < 1 or bytes < 1 or bytes % (ways * line_bytes):
             raise HotrowError(
                 f"{name}: {bytes} bytes are no whole number of sets of {ways} ways × {line_bytes} bytes; "

@@ -14,10 +14,11 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 
 from ...jit import kernel
-from ..stack.intrinsics import element_pointer, prefetch
+from ..stack.intrinsics import prefetch
 
 UNUSED = -2  # no line has this word; even, so that it is never dirty
 READS, WRITES, READ_MISSES, WRITE_MISSES, WRITE_BACKS, COUNTERS = range(6)
@@ -63,7 +64,8 @@ def _push(tags: NDArray[Any], at: int, lanes: int, last: int, word: int) -> None
 def _vector_at(context: Any, builder: Any, array: Any, value: Any, at: Any, lanes: int) -> tuple[Any, Any, Any]:
     """Pointer to, type and value of the `lanes` words of an array from `at`."""
     vector = ir.VectorType(ir.IntType(array.dtype.bitwidth), lanes)
-    pointer = builder.bitcast(element_pointer(context, builder, array, value, at), vector.as_pointer())
+    first = builder.gep(make_array(array)(context, builder, value).data, [at])  # no bounds check
+    pointer = builder.bitcast(first, vector.as_pointer())
     words = builder.load(pointer)
     words.align = _alignment(array, lanes)
     return pointer, vector, words

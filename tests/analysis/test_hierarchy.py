@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,29 @@ def test_misses_told_apart(shape: dict[str, Any], stream: list[tuple[int, bool]]
     if levels[0].sets == 1 and shape["policies"][0] == "LRU" and "inclusive" not in shape["holds"]:
         assert stats[0].conflict == 0
         assert stats[0].capacity == would_miss
+
+
+def test_kinds_of_misses_do_not_depend_on_the_cuts() -> None:
+    words = np.random.default_rng(4).integers(0, 300, 3000) << 1
+    levels = [Level("L1", 4, 4), Level("L2", 8, 8)]
+    whole, parts = (Hierarchy(levels, tell_apart=True) for _ in range(2))
+    whole.serve(words)
+    for part in np.array_split(words, 7):
+        parts.serve(part)
+    assert whole.stats() == parts.stats()
+    assert whole.stats()[0].capacity
+
+
+def test_telling_misses_apart_keeps_lines_not_accesses() -> None:
+    caches = Hierarchy([Level("L1", 4, 4)], tell_apart=True)
+    words = np.random.default_rng(4).integers(0, 300, 2**15) << 1
+    caches.serve(words)
+    tracemalloc.start()
+    for _ in range(20):
+        caches.serve(words)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 20 * len(words)  # a byte per access would be 20 times that many
 
 
 def test_two_lines_that_share_a_set_conflict() -> None:
@@ -310,6 +334,10 @@ def test_sizes() -> None:
         (lambda: Level("L1", 64, -1), "L1: -1 ways"),
         (lambda: Level("L1", 64, 8, 48), "L1: lines: 48 bytes; they must be a power of two"),
         (lambda: Level("L1", 64, 8, 2), "at least 4"),
+        (lambda: Level("L1", 2.5, 2), "L1: sets: 2.5; it must be a whole number"),
+        (lambda: Level("L1", 2, "2"), "L1: ways: '2'"),
+        (lambda: Level.of_size("L1", 1024, 2, 64.0), "L1: line bytes: 64.0"),
+        (lambda: Hierarchy([Level("L1", 1, 1)]).serve(np.array([2, -4])), "word -4; a word is line"),
         (lambda: Level("L1", 2**40, 8), "2\\^32 lines are the most"),
         (lambda: Level.of_size("L1", 32768, 7), "32768 bytes are no whole number of sets of 7 ways × 64 bytes"),
         (lambda: Level.of_size("L1", 32768, 0), "0 ways"),

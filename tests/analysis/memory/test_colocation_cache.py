@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_scattered_pages_stay_whole_and_apart() -> None:
     words = np.arange(2 * 64 * 1024, dtype=np.int64)  # 1024 pages of 64 lines, each read and written
     words = np.concatenate([words, words + 2 * 64 * 1024])  # of two spans
     moved = words.copy()
-    colocation_cache._Scatter(5, 64, 1024 * 4096).move(moved)
+    colocation_cache._Scatter(5, 64, 4096, 1024 * 4096).move(moved)
     assert sorted(moved.tolist()) == words.tolist()
     assert np.array_equal(moved >> 17, words >> 17)  # spans
     assert np.array_equal(moved & 127, words & 127)  # lines in a page
@@ -71,6 +72,30 @@ def test_scattered_pages_stay_whole_and_apart() -> None:
     assert np.count_nonzero(np.diff(pages) == 1) < 10
     assert np.count_nonzero(pages[:1024] + 1024 == pages[1024:]) < 10
     assert abs(np.corrcoef(pages[:1024], np.arange(1024))[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize("line", [4096, 8192, 2**21])
+def test_lines_of_a_page_or_more_stay_reads(line: int) -> None:
+    """Where nothing collides, every line misses once in each level, wherever it lies, and nothing writes."""
+    trace = Trace.from_ids(np.random.default_rng(0).integers(0, 300, 4000))
+    layout = Layout.of_rows(trace, line, page_bytes=line)
+    caches = SharedCaches("big", (Level("L1", 1, 512, line),), (Level("L2", 1, 1024, line),), "inclusive")
+    first, second = simulate_colocation([trace, trace], [layout, layout], caches).levels
+    assert (first.reads, first.writes, first.misses) == (8000, 0, 600)
+    assert (second.reads, second.writes, second.misses) == (600, 0, 600)
+    words = np.arange(2 * 64, dtype=np.int64)
+    moved = words.copy()
+    colocation_cache._Scatter(5, line, line, 64 * line).move(moved)
+    assert sorted(moved.tolist()) == words.tolist()
+    assert np.array_equal(moved & 1, words & 1)
+    assert not np.array_equal(moved, words)
+
+
+def test_a_model_smaller_than_a_line_has_room() -> None:
+    trace = Trace.from_ids([0, 1, 0])
+    caches = SharedCaches("big", (Level("L1", 4, 2, 2**21),), (Level("L2", 8, 2, 2**21),), "exclusive")
+    alone = simulate_colocation([trace], [Layout.of_rows(trace, 64)], caches)
+    assert (alone.levels[0].reads, alone.levels[0].misses) == (3, 1)
 
 
 def test_scattering_keeps_tables_of_equal_size_out_of_the_same_sets() -> None:
@@ -95,7 +120,14 @@ def test_a_warm_up_is_not_counted() -> None:
     for counted, early, all_of_it in zip(warm.levels, first.levels, whole.levels, strict=True):
         assert counted.misses == all_of_it.misses - early.misses
         assert counted.reads == all_of_it.reads - early.reads
+        assert counted.back_invalidations == all_of_it.back_invalidations - early.back_invalidations
     assert np.isnan(run(2, "exclusive", warm_up=120).misses_per_lookup(1))
+
+
+def test_what_was_counted_since_does_not_hang_on_annotations() -> None:
+    with_types = dataclass(frozen=True)(type("Stats", (), {"__annotations__": {"name": str, "reads": int}}))
+    since: Any = colocation_cache._since
+    assert since(with_types("L1", 7), with_types("L1", 3)) == with_types("L1", 4)
 
 
 def test_the_shortest_trace_ends_the_run_and_updates_write() -> None:

@@ -1,4 +1,4 @@
-"""Layouts: where rows lie, and which lines a trace touches."""
+"""Layouts: where rows lie."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ import numpy as np
 import pytest
 
 from hotrow import HotrowError
-from hotrow.analysis.memory import layout as layout_module
-from hotrow.analysis.memory.layout import Layout, Placed, line_words
+from hotrow.analysis.memory.layout import Layout, Placed
 from hotrow.tracegen.trace import TableLookups, Trace
 
 
 def two_tables() -> Trace:
     bags = TableLookups("bags", 100, np.array([5, 5, 0]), np.array([0, 2, 2, 3]))
     return Trace((bags, TableLookups("single", 10, np.array([9, 0, 1]))))
-
-
-def lines(trace: Trace, layout: Layout, line_bytes: int = 64, update_every: int | None = None) -> list[int]:
-    return [int(word) for words in line_words(trace, layout, line_bytes, update_every) for word in words]
 
 
 def test_tables_follow_one_another_from_pages() -> None:
@@ -49,56 +44,13 @@ def test_addresses_of_rows() -> None:
         layout.addresses("single", [-1, 3])
 
 
-def test_lines_sample_by_sample_table_by_table_in_bag_order() -> None:
-    layout = Layout((Placed("bags", 100, 128, 0), Placed("single", 10, 64, 64 * 1000)))
-    reads = [10, 11, 10, 11, 1009, 1000, 0, 1, 1001]
-    assert lines(two_tables(), layout) == [line * 2 for line in reads]
-
-
-def test_updates_write_the_lines_of_a_batch_again() -> None:
-    layout = Layout((Placed("bags", 100, 128, 0), Placed("single", 10, 64, 64 * 1000)))
-    first, second = [10, 11, 10, 11, 1009, 1000], [0, 1, 1001]
-    expected = [word for batch in (first, second) for write in (0, 1) for word in [2 * line + write for line in batch]]
-    assert lines(two_tables(), layout, update_every=2) == expected
-
-
-def test_a_row_across_lines_touches_both() -> None:
-    trace = Trace.from_ids([0, 1, 2, 1])
-    assert lines(trace, Layout.of_rows(trace, 48)) == [0, 0, 2, 2, 4, 0, 2]
-    assert lines(trace, Layout((Placed("f0", 3, 64, 32),))) == [0, 2, 2, 4, 4, 6, 2, 4]
-    assert lines(trace, Layout.of_rows(trace, 16)) == [0, 0, 0, 0]
-
-
-@pytest.mark.parametrize("update_every", [None, 3])
-@pytest.mark.parametrize("chunk", [1, 40, 1000])
-def test_chunks_join_to_the_whole(monkeypatch: pytest.MonkeyPatch, chunk: int, update_every: int | None) -> None:
-    rng = np.random.default_rng(1)
-    sizes = rng.integers(0, 5, 90)
-    bags = TableLookups("bags", 50, rng.integers(0, 50, sizes.sum()), np.concatenate(([0], np.cumsum(sizes))))
-    trace = Trace((bags, TableLookups("single", 7, rng.integers(0, 7, 90))))
-    layout = Layout.of_rows(trace, [96, 128])
-    whole = lines(trace, layout, update_every=update_every)
-    monkeypatch.setattr(layout_module, "CHUNK_LINES", chunk)
-    parts = [trace.samples_between(start, start + 30) for start in (0, 30, 60)]
-    assert lines(trace, layout, update_every=update_every) == whole
-    assert lines(parts, layout, update_every=update_every) == whole  # type: ignore[arg-type]
-    assert max(len(words) for words in line_words(trace, layout, 64)) <= max(chunk, 10)
-
-
-def test_empty_traces_and_tables_nobody_looks_up() -> None:
-    never = TableLookups("never", 1000, np.array([], np.int64), np.zeros(3, np.int64))
-    trace = Trace((never, TableLookups("some", 2, np.array([1, 0]))))
-    behind = -(-1000 * 64 // 4096) * 4096 // 64  # lines up to the page after the first table
-    assert lines(trace, Layout.of_rows(trace, 64)) == [2 * (behind + 1), 2 * behind]
-    none = Trace.from_ids(np.array([], np.int64))
-    assert lines(none, Layout.of_rows(none, 64)) == []
-
-
-def test_rows_beyond_int32_are_placed_exactly() -> None:
-    trace = Trace.from_ids(np.array([2**40, 2**40 - 1]), rows=2**41)
-    assert lines(trace, Layout.of_rows(trace, 256)) == [
-        word for row in (2**40, 2**40 - 1) for word in range(row * 8, row * 8 + 8, 2)
-    ]
+@pytest.mark.parametrize(
+    "row_bytes", [np.int64(64), [np.int32(64), 64], np.array([64, 64]), {"bags": 64, "single": 64}]
+)
+def test_row_bytes_of_numpy(row_bytes: Any) -> None:
+    layout = Layout.of_rows(two_tables(), row_bytes)
+    assert layout == Layout.of_rows(two_tables(), 64)
+    assert {type(table.row_bytes) for table in layout.tables} == {int}
 
 
 @pytest.mark.parametrize(
@@ -111,13 +63,16 @@ def test_rows_beyond_int32_are_placed_exactly() -> None:
         (lambda t: Layout.of_rows(t, 64, start=-8192), "leave the address space"),
         (lambda t: Layout.of_rows(t, 2**60), "100 rows of 1152921504606846976 bytes from address 0 leave"),
         (lambda t: Layout((Placed("a", 1, 4, 0), Placed("a", 1, 4, 0))), "places a table twice"),
-        (lambda t: list(line_words(t, Layout((Placed("bags", 100, 4, 0),)), 64)), "no table 'single'; it places bags"),
-        (lambda t: list(line_words(t, Layout.of_rows(t, 64), 65)), "lines: 65 bytes; they must be a power of two"),
-        (lambda t: list(line_words(t, Layout.of_rows(t, 64), 64, 0)), "updates every 0 samples"),
         (
-            lambda t: list(line_words(t, Layout((Placed("bags", 3, 4, 0), Placed("single", 10, 4, 4096))), 64)),
-            "table 'bags': row 5 is looked up but the layout places 3 rows",
+            lambda t: Layout.of_rows(t, {"bags": 4, "single": 4, "typo": 9}),
+            "given for 'typo'; the trace's tables are bags",
         ),
+        (lambda t: Layout.of_rows(t, 64.5), "table 'bags': row bytes: 64.5; it must be a whole number"),
+        (lambda t: Layout.of_rows(t, [64, 64.5]), "table 'single': row bytes: 64.5; it must be a whole number"),
+        (lambda t: Layout.of_rows(t, "64"), "row bytes: '64'; it must be a whole number"),
+        (lambda t: Layout.of_dims(t, 16, element_bytes=0.5), "bytes of an element: 0.5"),
+        (lambda t: Layout.of_rows(t, 64, page_bytes=4096.0), "bytes of a page: 4096.0"),
+        (lambda t: Placed("a", 1.5, 4, 0), "table 'a': rows: 1.5; it must be a whole number"),
     ],
 )
 def test_mistakes_are_told(make: Any, said: str) -> None:
