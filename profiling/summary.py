@@ -47,8 +47,8 @@ def measurement(outcome: Outcome, step: str, statistic: Statistic = "median", se
 
     Within a process only undisturbed repeats count. Processes with fewer than 3 of them are left out; where fewer
     than 3 processes are left all repeats count and the metadata says "contended": true. The interval resamples the
-    processes' values: with three it is their range, which holds the true median three times in four, with six 97 %
-    of the times. With one process it resamples repeats, which cannot know how processes differ.
+    processes' values: with three or five it is their range, which holds the true median three times in four, or 94
+    times in a hundred. With one process it resamples repeats, which cannot know how processes differ.
     """
     values, contended = process_values(outcome, step, statistic)
     if not len(values):
