@@ -71,6 +71,12 @@ def gather_seconds(costs: Coefficients, point: GatherPoint) -> tuple[operators.P
     return operators.gather(costs, op, misses, walks, ALONE), shares
 
 
+def linear_seconds(costs: Coefficients, point: LinearPoint) -> float:
+    """Seconds of a layer on one thread."""
+    op = Operator("linear", "linear", "linear", m=point.m, k=point.k, n=point.n)
+    return sum(operators.linear(costs, op, ALONE).values())
+
+
 def fit_gather(costs: Coefficients, points: Sequence[GatherPoint]) -> Coefficients:
     """`costs` with levels and embedding_bag as these points say; the given ones are the prior."""
     from scipy.optimize import least_squares
@@ -165,6 +171,11 @@ def interval(errors: Numbers) -> tuple[float, float]:
     margin = COVERED + (100 - COVERED) / 2 * min(1.0, 10 / len(errors))
     low, high = np.percentile(errors, (50 - margin / 2, 50 + margin / 2))
     return min(1.0, float(np.exp(low))), max(1.0, float(np.exp(high)))
+
+
+def wider(factors: tuple[float, float], margin: float) -> tuple[float, float]:
+    """The same interval, wider by a factor on both sides."""
+    return factors[0] / margin, factors[1] * margin
 
 
 def fit_linear(points: Sequence[LinearPoint]) -> tuple[Linear, Numbers]:

@@ -101,7 +101,7 @@ def traffic_of(trace: Trace, config: ModelConfig, batch: int) -> Traffic:
     return Traffic(
         batch=batch,
         lookups=batched.accesses / (batched.samples * batch),
-        per_table=tuple(weights / (batched.samples * batch)),
+        per_table=tuple((weights / (batched.samples * batch)).tolist()),
         row_bytes=row,
         unit_bytes=max(row, LINE),
         rows=rows,

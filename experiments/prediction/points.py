@@ -111,7 +111,7 @@ def measure(
     return points
 
 
-def steps(points: Points, kinds: Iterable[str]) -> int:
+def steps(points: Points, kinds: Iterable[str] = KINDS) -> int:
     """Processes that measure() would still start."""
     return sum(
         f"{name}, round {number}" not in points.done

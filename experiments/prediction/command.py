@@ -1,0 +1,175 @@
+"""What `hotrow predict` answers: a model's steps on a machine by batch and operator, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from ... import HotrowError
+from ...analysis import decisions, sharding
+from ...analysis.predict import Prediction, check_fits, predict
+from ...analysis.prediction.calibrated import costs_of
+from ...analysis.prediction.coefficients import Coefficients
+from ...analysis.prediction.operators import Setting
+from ...analysis.prediction.steps import Mode
+from ...analysis.prediction.traffic import Traffic, traffic_of
+from ...models.config import ModelConfig, for_trace, load_preset
+from ...models.inputs import uniform_trace
+from ...profiling.host import host_facts
+from ...profiling.machine import Machine
+from ...profiling.machine_files import load_machine
+from ...tracegen import files
+from ...tracegen.generate import generate
+from ...tracegen.profile import built_in
+from ...tracegen.published import load_profile
+from ...tracegen.trace import Trace
+
+LOOKUPS = 1_000_000  # of a trace that predictions are made from
+FEWEST_BATCHES = 4
+BATCHES = (1, 16, 64, 256, 1024)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to predict. limit: seconds a step may take, None for five times one undisturbed step of the middle batch.
+
+    devices: to shard the tables over. against: another machine to compare with. fitted: a file of coefficients.
+    """
+
+    batches: Sequence[int] = BATCHES
+    mode: Mode = "inference"
+    setting: Setting = field(default_factory=Setting)
+    isa: str | None = None
+    limit: float | None = None
+    devices: int = 8
+    against: str | None = None
+    fitted: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A model on a machine: one prediction per batch, and the decisions."""
+
+    machine: Machine
+    costs: Coefficients
+    config: ModelConfig
+    traffic: dict[int, Traffic]
+    predictions: tuple[Prediction, ...]
+    limit: float
+    throughput: decisions.Throughput | None
+    economy: decisions.Economy | None
+    tiers: tuple[decisions.TierUse, ...]
+    plans: tuple[sharding.Plan, ...]
+    widths: dict[int, dict[str, str]]
+    ratios: dict[int, float]
+    notes: tuple[str, ...]
+
+    @property
+    def middle(self) -> Prediction:
+        """The prediction of the middle batch."""
+        return self.predictions[len(self.predictions) // 2]
+
+
+def inputs(
+    preset: str, trace: str | None, scale: float = 1.0, batches: Sequence[int] = BATCHES, seed: int = 0
+) -> tuple[ModelConfig, Trace]:
+    """A preset's MLPs on a trace's tables; or its own tables and uniform ids where no trace is named.
+
+    About a million lookups of it, and at least four of the largest batch.
+    """
+    config, least = load_preset(preset), FEWEST_BATCHES * max(batches)
+    if trace is None or trace == "uniform":
+        scaled = config.scaled(scale)
+        return scaled, uniform_trace(scaled, max(least, round(LOOKUPS / max(config.lookups, 1))), seed)
+    drawn = trace in built_in()
+    lookups = generate(load_profile(trace, len(config.tables)), seed=seed) if drawn else files.read(trace)
+    enough = max(least, round(LOOKUPS * lookups.samples / max(lookups.accesses, 1)))
+    part = lookups.samples_between(0, min(lookups.samples, enough))
+    return for_trace(config, lookups).scaled(scale), part
+
+
+def coefficients(machine: Machine, request: Request) -> Coefficients:
+    """Those of a file, else the machine's calibration's, else its datasheet's."""
+    if request.fitted is None:
+        return costs_of(machine, request.isa)
+    return load_fitted(request.fitted)
+
+
+def load_fitted(path: Path) -> Coefficients:
+    """Coefficients that validation wrote; HotrowError where the file is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Coefficients)
+    except OSError as error:
+        raise HotrowError(f"{path}: cannot be read ({error.strerror}); hotrow predict --validate writes it") from error
+    except msgspec.DecodeError as error:
+        raise HotrowError(f"{path}: not fitted coefficients: {error}") from error
+
+
+def answer(config: ModelConfig, trace: Trace, name: str, request: Request) -> Answer:
+    """Predict; HotrowError where the machine is unknown or too small, or a batch exceeds the trace."""
+    machine = load_machine(name)
+    check_fits(config, machine, request.setting.models)
+    costs = coefficients(machine, request)
+    traffic = {batch: traffic_of(trace, config, batch) for batch in request.batches}
+    made = tuple(predict(config, own, costs, request.mode, request.setting) for own in traffic.values())
+    middle = traffic[request.batches[len(request.batches) // 2]]
+    limit = request.limit or decisions.limit_for(predict(config, middle, costs))
+    found = decisions.best_throughput(config, traffic, costs, limit, request.setting.threads)
+    rate = found.samples_per_second if found else 0.0
+    capacity = next(iter(machine.memory.values())).capacity.base
+    ratios: dict[int, float] = {}
+    if request.against is not None:
+        other = costs_of(load_machine(request.against))
+        ratios = decisions.crossover(config, traffic.__getitem__, costs, other, request.batches)[1]
+    return Answer(
+        machine=machine,
+        costs=costs,
+        config=config,
+        traffic=traffic,
+        predictions=made,
+        limit=limit,
+        throughput=found,
+        economy=decisions.economy(machine, middle, found) if found else None,
+        tiers=decisions.tiers(config, middle, machine, rate),
+        plans=_plans(config, middle, request.devices, capacity),
+        widths={} if costs.kind == "gpu" else decisions.bounds_by_width(config, middle, costs, _bits(machine, request)),
+        ratios=ratios,
+        notes=_notes(machine, costs),
+    )
+
+
+def _plans(config: ModelConfig, traffic: Traffic, devices: int, capacity: float) -> tuple[sharding.Plan, ...]:
+    rules: tuple[sharding.Rule, ...] = ("lookups", "bytes", "round-robin")
+    made = []
+    for rule in rules:
+        try:
+            made.append(sharding.plan(config, traffic.per_table, devices, capacity, rule))
+        except HotrowError:
+            if rule == "lookups":
+                raise
+    return tuple(made)
+
+
+def _bits(machine: Machine, request: Request) -> int:
+    """SIMD bits that a machine's coefficients are for: 32 FLOP a cycle are two multiply-adds of 256 bits."""
+    peak = machine.peak("fp32", 1, request.isa) / machine.clock.base
+    return 512 if peak > 32 else 256
+
+
+def _notes(machine: Machine, costs: Coefficients) -> tuple[str, ...]:
+    host = host_facts()
+    notes = []
+    if costs.mode == "datasheet":
+        notes.append(
+            f"{machine.name}: from its datasheet; a framework's overheads and what overlaps are assumed, "
+            "so intervals are wide"
+        )
+    made = machine.calibration
+    if made is not None and (made.node, made.cpu) != (host.node, host.cpu or "unknown"):
+        notes.append(f"{machine.name} was calibrated on {made.node} ({made.cpu}), which is not this host")
+    if made is not None and made.contended > 0.2:
+        notes.append(f"{machine.name}: {100 * made.contended:.0f} % of its calibration was disturbed")
+    return tuple(notes)

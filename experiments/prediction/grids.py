@@ -1,0 +1,226 @@
+"""Predictions as tables, as plain values and as figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ...analysis import prediction_plots, roofline, sharding
+from ...analysis.predict import OperatorTime, Prediction, predict
+from ...analysis.prediction.coefficients import Coefficients
+from ...analysis.prediction.vary import AXES, vary
+from ...atomic import replacing
+from ...models.cost import by_role, forward_cost, uniform_bags
+from ...profiling.machine_files import load_machine
+from ..grid import Grid
+from .command import Answer
+
+FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+PEERS = ("skylake", "emerald-rapids", "genoa", "h100")  # rooflines drawn beside the machine's own
+FEWEST_OPERATORS = 12
+
+
+def seconds(value: float) -> str:
+    """Three digits with a fitting unit."""
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if value >= factor:
+            return f"{value / factor:.3g} {unit}"
+    return f"{value / 1e-9:.3g} ns"
+
+
+def rate(value: float) -> str:
+    """Samples per second."""
+    return f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:,.2f} M"
+
+
+def grids(found: Answer) -> tuple[Grid, ...]:
+    """Steps by batch, the middle batch by operator, and the decisions."""
+    made = [_steps(found), _operators(found.middle), _decisions(found), _tiers(found), _plans(found)]
+    if found.widths:
+        made.append(_widths(found))
+    return tuple(made)
+
+
+def _steps(found: Answer) -> Grid:
+    roles = list(found.middle.by_role())
+    rows = []
+    for made in found.predictions:
+        parts = made.by_role()
+        shares = tuple(f"{100 * parts[role].seconds / made.seconds:.0f}" for role in roles)
+        bound = max(parts.values(), key=lambda each: each.seconds)
+        side = made.batch * made.setting.models / made.seconds
+        ratio = (f"{found.ratios[made.batch]:.2f}",) if found.ratios else ()
+        worst = f"{bound.operator.name}: {bound.bound}"
+        rows.append((f"{made.batch:,}", _interval(made), rate(side), worst, *shares, *ratio))
+    setting = found.middle.setting
+    beside = f", {setting.models} side by side" if setting.models > 1 else ""
+    caption = (
+        f"{found.config.name} on {found.costs.machine} ({found.costs.mode}), {found.middle.mode}, "
+        f"{setting.threads} thread{'s' if setting.threads > 1 else ''}{beside}; shares in %"
+    )
+    heads = ("batch", "step (90 % interval)", "samples/s", "largest part and its bound", *roles)
+    return Grid(caption, (*heads, "× against") if found.ratios else heads, tuple(rows), "predicted")
+
+
+def _interval(made: Prediction | OperatorTime) -> str:
+    return f"{seconds(made.seconds)} ({seconds(made.low)} … {seconds(made.high)})"
+
+
+def _operators(made: Prediction) -> Grid:
+    roles = made.by_role()
+    listed: list[tuple[str, OperatorTime]] = [("", each) for each in made.operators]
+    if len(listed) > FEWEST_OPERATORS:
+        listed = list(roles.items())
+    rows = tuple(
+        (
+            role or each.operator.name,
+            _interval(each),
+            f"{100 * each.seconds / made.seconds:.1f}",
+            each.bound,
+            ", ".join(f"{cause} {100 * s / each.seconds:.0f} %" for cause, s in _largest(each.parts)),
+        )
+        for role, each in listed
+        if each.seconds
+    )
+    heads = ("part", "time (90 % interval)", "% of the step", "bound", "made of")
+    return Grid(f"Batch {made.batch:,} by part", heads, rows, "predicted")
+
+
+def _largest(parts: Mapping[str, float]) -> list[tuple[str, float]]:
+    return [item for item in sorted(parts.items(), key=lambda item: -item[1])[:3] if item[1]]
+
+
+def _decisions(found: Answer) -> Grid:
+    rows: list[tuple[str, str]] = [("latency limit", seconds(found.limit))]
+    best = found.throughput
+    if best is None:
+        rows.append(("samples/s within it", "none: no batch keeps it"))
+    else:
+        rows.append(("samples/s within it", f"{rate(best.samples_per_second)} at batch {best.batch:,}"))
+        rows.append(("models side by side", f"{best.models} of {found.costs.cores} cores"))
+    if found.economy is not None:
+        rows.append(("energy per sample", f"{1e6 * found.economy.joules:.3g} µJ"))
+        rows.append(("of which memory", f"{1e6 * found.economy.memory_joules:.3g} µJ"))
+        rows.append(("samples/s per watt", f"{found.economy.per_watt:,.0f}"))
+        if found.economy.per_usd is not None:
+            rows.append(("samples/s per USD", f"{found.economy.per_usd:,.1f}"))
+    return Grid("What the machine can serve", ("", "value"), tuple(rows), "predicted")
+
+
+def _tiers(found: Answer) -> Grid:
+    rows = tuple(
+        (
+            tier.name,
+            f"{tier.bytes / 2**30:,.2f}",
+            f"{100 * tier.share:.2f}",
+            f"{1e-9 * tier.needed:,.2f}",
+            f"{100 * tier.load:,.1f}",
+            "unknown" if tier.usd is None else f"{tier.usd:,.0f}",
+        )
+        for tier in found.tiers
+    )
+    heads = ("tier", "GiB of tables", "% of lookups it serves", "GB/s needed", "% of its bandwidth", "USD")
+    return Grid("Memory tiers, hottest rows fastest, at that rate", heads, rows, "predicted")
+
+
+def _plans(found: Answer) -> Grid:
+    rows = tuple(
+        (plan.rule, f"{plan.balance:.3f}", f"{max(plan.held) / 2**30:,.2f}", " ".join(map(str, map(len, plan.devices))))
+        for plan in found.plans
+    )
+    heads = ("whole tables by", "busiest over mean", "GiB on the fullest", "tables per device")
+    return Grid(f"Sharding over {len(found.plans[0].devices)} devices", heads, rows, "predicted")
+
+
+def _widths(found: Answer) -> Grid:
+    roles = list(next(iter(found.widths.values())))
+    rows = tuple((f"{bits}", *(bounds[role] for role in roles)) for bits, bounds in found.widths.items())
+    return Grid("Bound by SIMD width", ("bits", *roles), rows, "predicted")
+
+
+def plain(found: Answer) -> dict[str, Any]:
+    """Everything as plain values, for JSON; times in seconds."""
+    return {
+        "model": found.config.name,
+        "machine": found.costs.machine,
+        "how": found.costs.mode,
+        "notes": list(found.notes),
+        "steps": [_plain_step(made) for made in found.predictions],
+        "limit": found.limit,
+        "throughput": None
+        if found.throughput is None
+        else {
+            "batch": found.throughput.batch,
+            "models": found.throughput.models,
+            "samples_per_second": found.throughput.samples_per_second,
+        },
+        "economy": None if found.economy is None else msgspec.to_builtins(found.economy),
+        "tiers": msgspec.to_builtins(found.tiers),
+        "plans": [msgspec.to_builtins(plan) | {"balance": plan.balance} for plan in found.plans],
+        "bounds_by_width": {str(bits): bounds for bits, bounds in found.widths.items()},
+        "against": {str(batch): ratio for batch, ratio in found.ratios.items()},
+    }
+
+
+def _plain_step(made: Prediction) -> dict[str, Any]:
+    operators = [
+        {
+            "name": each.operator.name,
+            "role": each.operator.role,
+            "seconds": each.seconds,
+            "low": each.low,
+            "high": each.high,
+            "bound": each.bound,
+            "parts": each.parts,
+        }
+        for each in made.operators
+    ]
+    whole = {name: getattr(made, name) for name in ("batch", "mode", "seconds", "low", "high")}
+    return whole | {"threads": made.setting.threads, "models": made.setting.models, "operators": operators}
+
+
+def figures(found: Answer) -> dict[str, Any]:
+    """Steps by batch, rooflines, what-if curves; by file name."""
+    roles = {role: [] for role in found.middle.by_role()} if found.predictions else {}
+    columns: dict[str, list[float]] = roles
+    for made in found.predictions:
+        for role, each in made.by_role().items():
+            columns[role].append(each.seconds / made.batch)
+    bounds = [(made.low / made.batch, made.high / made.batch) for made in found.predictions]
+    names = [f"batch {made.batch:,}" for made in found.predictions]
+    return {
+        "predicted-steps": prediction_plots.steps_by_machine(names, columns, bounds),
+        "roofline": _roofline(found),
+        "what-if": _what_if(found),
+    }
+
+
+def _roofline(found: Answer) -> Any:
+    machines = [found.machine, *(load_machine(name) for name in PEERS if name != found.machine.name)]
+    bags = uniform_bags(found.config, found.middle.batch)
+    costs = {role: cost.intensity for role, cost in by_role(forward_cost(found.config, bags)).items()}
+    return prediction_plots.rooflines([roofline.roof(machine) for machine in machines], costs)
+
+
+def _what_if(found: Answer) -> Any:
+    traffic = found.traffic[found.middle.batch]
+
+    def step(costs: Coefficients) -> float:
+        return predict(found.config, traffic, costs, found.middle.mode, found.middle.setting).seconds
+
+    axes = [axis for axis in AXES if axis != "cores" and (axis != "SIMD width" or found.costs.kind == "cpu")]
+    curves = {axis: [step(vary(found.costs, axis, factor)) for factor in FACTORS] for axis in axes}
+    return prediction_plots.what_if(FACTORS, curves, f"{found.config.name} on {found.costs.machine}: what if")
+
+
+def save(found: Answer, folder: Path) -> None:
+    """Write numbers and the TorchRec planner's constraints below `folder`."""
+    middle = found.traffic[found.middle.batch]
+    constraints = sharding.torchrec_constraints(found.config, middle, found.plans[0])
+    for name, value in (("prediction", plain(found)), ("torchrec-constraints", constraints)):
+        with replacing(folder / f"{name}.json") as beside:
+            beside.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
