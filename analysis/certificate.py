@@ -32,8 +32,12 @@ CANDIDATES = (
     Variant("depthband", windows=False),
     Variant("independent"),
 )
-NOISY = (Variant("renewal", spans="prior"), Variant("renewal", spans="raw"))  # beside CANDIDATES, where noise is
-DRIFT_WEIGHT, PAIRS_WEIGHT, FALLBACK_WEIGHT = 0.02, 0.02, 0.05  # of other distances against the LRU claim
+NOISY = (  # beside CANDIDATES, where noise is
+    Variant("renewal", spans="prior"),
+    Variant("renewal", spans="raw"),
+    Variant("depthband", spans="raw"),
+)
+DRIFT_WEIGHT, PAIRS_WEIGHT, SPANS_WEIGHT, FALLBACK_WEIGHT = 0.02, 0.05, 0.02, 0.05  # of other distances
 PLAIN_FLOOR = 0.002  # error of an implied curve on traces without phases
 PHASE_FLOOR = 0.25  # of how far the implied curve is from one that knows no phases
 VOUCHED = 0.02  # a claim above this is no estimate but a warning
@@ -48,12 +52,13 @@ class Candidate:
     claim: float
     drift: float
     pairs: float
+    spans: float
     fallback: float
 
     @property
     def score(self) -> float:
         """What selection minimizes."""
-        others = DRIFT_WEIGHT * self.drift + PAIRS_WEIGHT * self.pairs
+        others = DRIFT_WEIGHT * self.drift + PAIRS_WEIGHT * self.pairs + SPANS_WEIGHT * self.spans
         return self.claim + others + FALLBACK_WEIGHT * self.fallback
 
 
@@ -107,12 +112,14 @@ def judge(
     """Generate by `variant` and measure the result's distances from the released statistics."""
     ready = calibrated(msgspec.structs.replace(table, variant=variant, calibration=None), rng)
     made = synthesize(ready, rng)
+    seen = measured.history(_clocked(locality, made, table.rows), 1)
     generated = lru_curve(made.order, threads=1).miss_ratio(sizes)
     return Candidate(
         ready,
         float(np.abs(generated - implied).mean()),
         drift_distance(locality, made),
-        pairs_distance(locality, made, table.rows),
+        pairs_distance(locality, seen),
+        spans_distance(locality, seen),
         made.fallback,
     )
 
@@ -138,20 +145,37 @@ def _lags(windows: Floats, noise: float) -> Floats:
     return by_lag((windows / np.sqrt(lengths)).T)
 
 
-def pairs_distance(locality: TableLocality, made: Synthesis, declared: int) -> float:
+def pairs_distance(locality: TableLocality, seen: measured.History) -> float:
     """Total variation between released and generated consecutive reuse times, less what noise alone would give."""
     released = locality.pairs.array().astype(np.float64)
     total = np.maximum(released, 0).sum()
     if total <= 0:
         return 0.0
-    rows = int(made.order.max()) + 1
-    clocked = ClockedTable(
-        "", declared, locality.samples, locality.per_sample, False, np.arange(rows), made.order, made.slots
-    )
-    ours = measured.history(clocked, 1).pairs.astype(np.float64)
+    ours = seen.pairs.astype(np.float64)
     noise = released.size * locality.noise["pairs"] / 2 / total
     distance = float(np.abs(released / total - ours / max(ours.sum(), 1)).sum() / 2)
     return max(0.0, float(distance - noise))
+
+
+def spans_distance(locality: TableLocality, seen: measured.History) -> float:
+    """Mean distance of cumulated spans, released against generated, over count classes by their lookups.
+
+    The square of the noise's own part is taken off the squared distance, so that noise favours nobody.
+    """
+    ours = measured.span_table(seen, locality.length).astype(np.float64)
+    rows = np.maximum(ours.sum(1), 1)
+    apart = np.cumsum(locality.spans.array() - ours, axis=1)[:, :-1] / rows[:, None]
+    cells = np.arange(1, apart.shape[1] + 1)
+    noise = cells.mean() * (locality.noise["spans"] / rows) ** 2
+    distance = np.sqrt(np.clip((apart**2).mean(1) - noise, 0, 1))
+    lookups = np.bincount(measured.count_class(seen.counts), seen.counts, minlength=len(ours)) * (ours.sum(1) > 0)
+    return float(distance @ lookups / max(lookups.sum(), 1))
+
+
+def _clocked(locality: TableLocality, made: Synthesis, declared: int) -> ClockedTable:
+    """A generated table on the profile's clock."""
+    ids = np.arange(int(made.order.max()) + 1)
+    return ClockedTable("", declared, locality.samples, locality.per_sample, False, ids, made.order, made.slots)
 
 
 def _certificate(best: Candidate, tried: list[Candidate], phases: float) -> Certificate:
@@ -177,6 +201,8 @@ def _certificate(best: Candidate, tried: list[Candidate], phases: float) -> Cert
         vouches=not reasons,
         note=note,
         candidates=tuple(
-            f"{c.table.variant.label()}: LRU {c.claim:.4f}, drift {c.drift:.3f}, pairs {c.pairs:.3f}" for c in tried
+            f"{c.table.variant.label()}: LRU {c.claim:.4f}, drift {c.drift:.3f}, pairs {c.pairs:.3f}, "
+            f"spans {c.spans:.3f}"
+            for c in tried
         ),
     )

@@ -309,30 +309,6 @@ def _choose_row(
 
 
 @inlined
-def _nearest_band(band: Floats, u: float) -> int:
-    """The band with rows that have lookups left nearest to one drawn by what remains; −1 where there is none.
-
-    u: in 0 … 1. What was drawn is taken off what remains, so that a lack is made up for once.
-    """
-    bins = band.shape[1]
-    u *= _sum(band, REMAIN, 0)
-    wanted = 0
-    for b in range(bins):
-        if band[REMAIN, b] > 0:
-            wanted = b
-            if u < band[REMAIN, b]:
-                break
-            u -= band[REMAIN, b]
-    band[REMAIN, wanted] = max(0.0, band[REMAIN, wanted] - 1)
-    for away in range(bins):
-        if wanted + away < bins and band[MASS, wanted + away] > 0:
-            return wanted + away
-        if wanted >= away and band[MASS, wanted - away] > 0:
-            return wanted - away
-    return -1
-
-
-@inlined
 def _new_plan(
     node: Nodes, planned: Floats, plan: Floats, ends: Nodes, deaths: Floats, stop: float, t: int, short: float
 ) -> None:
@@ -408,8 +384,8 @@ def draw(
             row = _choose_row(node, row_at, tree, levels, first, band, sums, edges, fresh, died < due, rng)
         if row < 0:
             missed += 1
-            b = _nearest_band(band, rng.random())
-            row = _draw(node, row_at, tree, levels, first, band, b, False, rng) if b >= 0 else by_birth[ends[BORN]]
+            total = int(band[MASS].sum())
+            row = row_at[_find(tree, levels, int(rng.random() * total))] if total > 0 else by_birth[ends[BORN]]
         out[i] = row
         _unweigh(node, tree, levels, band, row)
         _to_top(node, first, band, ends, edges, row)
