@@ -9,14 +9,14 @@ from ...profiling.host import host_facts
 from ..grid import Grid
 from ..report import Picture, Report, Section
 from . import ceilings, colocation, isa_sweep, profile_grids, published_split
-from .operator_grids import role_name, time_of
+from .operator_grids import role_name
 from .profile_answer import Answer
 from .profile_figures import colocation_figures, figures, flame_graph
 from .profile_study import ModelProfile, StepProfile
 
 HOW_TO_READ = (
     "Times come from processes without a profiler, shares of parts from others with one. An interval reaches over "
-    "processes: with three it is their range."
+    "processes: with three or five it is their range."
 )
 
 
@@ -54,7 +54,7 @@ def _answer(profile: ModelProfile) -> tuple[str, ...]:
 
 def _sentence(step: StepProfile) -> str:
     first = step.operators.roles[0]
-    what = f"One step of {step.mode} on {step.batch:,} samples takes {time_of(step.operators)}"
+    what = f"A step of {step.mode} on {step.batch:,} samples takes {profile_grids.timed(step.total)} ms"
     return f"{what}, the largest part of it {role_name(first.role)} ({first.share.value:.0%})."
 
 
