@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .plots import DASHES, MARKERS, PALETTE, _axes, _log_x, _look
+from .profiling_plots import _log_y
 from .roofline import Roof
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def predicted_against_measured(groups: Sequence[Points], title: str) -> Figure:
                 color=PALETTE[k % len(PALETTE)],
                 label=name,
             )
-        axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, title=title)
+        _log_x(axes)
+        _log_y(axes)
+        axes.set(xlim=ends, ylim=ends, title=title)
         axes.set(xlabel="measured, µs per call", ylabel="predicted, µs per call (band: ± 10 %)")
         axes.legend(fontsize=8)
         return figure
@@ -49,7 +52,9 @@ def rooflines(roofs: Sequence[Roof], operators: Mapping[str, float]) -> Figure:
             x = [ends[0], each.ridge, ends[1]]
             y = [1e-9 * each.attainable(at) for at in x]
             axes.plot(x, y, label=each.machine, color=PALETTE[k % len(PALETTE)], linestyle=DASHES[k % len(DASHES)])
-        axes.set(xscale="log", yscale="log", title="Rooflines, fp32, every byte from memory")
+        _log_x(axes)
+        _log_y(axes)
+        axes.set(title="Rooflines, fp32, every byte from memory")
         axes.set(xlabel="FLOPs per byte", ylabel="attainable GFLOP/s")
         for k, (name, intensity) in enumerate(sorted(operators.items(), key=lambda item: item[1])):
             axes.axvline(intensity, color="#666666", linewidth=0.8, linestyle=":")
@@ -74,31 +79,25 @@ def what_if(
         if measured:
             x, y = zip(*measured, strict=True)
             axes.plot(x, [1e6 * s for s in y], "k*", markersize=10, label="measured")
-        _log_x(axes)
-        axes.set(xlabel="times as much", ylabel="predicted time per step, µs", title=title, ylim=(0, None))
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(list(factors), [f"{factor:g} ×" for factor in factors])
+        axes.set(xlabel="of what the machine has", ylabel="predicted time per step, µs", title=title, ylim=(0, None))
         axes.legend(fontsize=8)
         return figure
 
 
-def steps_by_machine(
-    names: Sequence[str], roles: Mapping[str, Sequence[float]], bounds: Sequence[tuple[float, float]]
-) -> Figure:
-    """Stacked bars of seconds per machine or batch; roles: name → seconds [bars]; bounds: intervals [bars]."""
-    with _look("steps-by-machine"):
-        figure, axes = _axes(6.8, 1.6 + 0.42 * len(names))
+def shares(names: Sequence[str], parts: Mapping[str, Sequence[float]]) -> Figure:
+    """Stacked bars of 100 %, one per machine or batch; parts: name → share of 1 [bars]."""
+    with _look("predicted-shares"):
+        figure, axes = _axes(7.2, 1.9 + 0.36 * len(names))
         left = [0.0] * len(names)
-        for k, (role, seconds) in enumerate(roles.items()):
-            widths = [1e6 * s for s in seconds]
-            hatch = "///" if role.endswith("backward") else ""
-            axes.barh(names, widths, left=left, label=role, color=PALETTE[k % len(PALETTE)], hatch=hatch)
+        for k, (part, own) in enumerate(parts.items()):
+            widths = [100 * share for share in own]
+            hatch = "///" if part.endswith("backward") else ""
+            axes.barh(names, widths, left=left, label=part, color=PALETTE[k % len(PALETTE)], hatch=hatch)
             left = [a + b for a, b in zip(left, widths, strict=True)]
-        errors = [
-            [max(0.0, total - 1e6 * low) for total, (low, _) in zip(left, bounds, strict=True)],
-            [max(0.0, 1e6 * high - total) for total, (_, high) in zip(left, bounds, strict=True)],
-        ]
-        axes.errorbar(left, range(len(names)), xerr=errors, fmt="none", color="black", capsize=3, linewidth=1)
         axes.invert_yaxis()
-        axes.set(xlabel="µs per sample, with the 90 % interval of the whole", title="Predicted time by part")
+        axes.set(xlim=(0, 100), xlabel="% of the predicted step", title="Predicted time by part")
         axes.grid(axis="y", visible=False)
         figure.legend(loc="outside lower center", ncols=4, fontsize=8)
         return figure

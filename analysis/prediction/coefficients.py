@@ -24,6 +24,7 @@ EXPOSED = 8.0  # lookups of a call whose latency nothing hides yet
 STREAM_OVERLAP = 4.0  # how much better than random loads a hardware prefetcher keeps a stream going
 STEP, TABLE, MAP = 60_000, 12_000, 6_000
 BACKWARD_NODE = 25_000
+NATIVE = 0.15  # of those overheads, where a C++ program (Caffe2, AOTInductor) calls the operators in place of Python
 GPU_MEMORY_SHARE = 0.75  # of the bandwidth, for rows in no order
 GPU_GEMM_SHARE = 0.75
 LINK_SHARE = 0.8
@@ -149,9 +150,27 @@ def wide(factor: float) -> Spread:
     return Spread(each, each, each, each)
 
 
-def datasheet(machine: Machine, isa: str | None = None, precision: str = "fp32") -> Coefficients:
-    """What a machine's datasheet gives, the rest assumed; isa: the widest where left out."""
-    return _gpu(machine, precision) if machine.kind == "gpu" else _cpu(machine, isa, precision)
+def datasheet(
+    machine: Machine, isa: str | None = None, precision: str = "fp32", native: bool = False
+) -> Coefficients:
+    """What a machine's datasheet gives, the rest assumed; isa: the widest where left out.
+
+    native: operators are called from C++ and not from Python; a GPU's kernels are launched as before.
+    """
+    if machine.kind == "gpu":
+        return _gpu(machine, precision)
+    made = _cpu(machine, isa, precision)
+    if not native:
+        return made
+    f = made.framework
+    return msgspec.structs.replace(
+        made,
+        gather=msgspec.structs.replace(made.gather, call=NATIVE * made.gather.call),
+        linear=msgspec.structs.replace(made.linear, call=NATIVE * made.linear.call),
+        framework=msgspec.structs.replace(
+            f, step=NATIVE * f.step, table=0.0, layer=NATIVE * f.layer, map=NATIVE * f.map, node=NATIVE * f.node
+        ),
+    )
 
 
 def _cpu(machine: Machine, isa: str | None, precision: str) -> Coefficients:

@@ -184,16 +184,14 @@ def _plain_step(made: Prediction) -> dict[str, Any]:
 
 
 def figures(found: Answer) -> dict[str, Any]:
-    """Steps by batch, rooflines, what-if curves; by file name."""
-    roles = {role: [] for role in found.middle.by_role()} if found.predictions else {}
-    columns: dict[str, list[float]] = roles
-    for made in found.predictions:
-        for role, each in made.by_role().items():
-            columns[role].append(each.seconds / made.batch)
-    bounds = [(made.low / made.batch, made.high / made.batch) for made in found.predictions]
-    names = [f"batch {made.batch:,}" for made in found.predictions]
+    """Shares of a step by batch, rooflines, what-if curves; by file name."""
+    parts = {
+        role: [made.by_role()[role].seconds / made.seconds for made in found.predictions]
+        for role in found.middle.by_role()
+    }
+    names = [f"batch {made.batch:,}: {_interval(made)}" for made in found.predictions]
     return {
-        "predicted-steps": prediction_plots.steps_by_machine(names, columns, bounds),
+        "predicted-shares": prediction_plots.shares(names, parts),
         "roofline": _roofline(found),
         "what-if": _what_if(found),
     }

@@ -75,7 +75,7 @@ class Errors:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """All errors on the test part: fitted and from the machine file alone; pairs by operator; what repeats differ by."""
+    """Errors on the test part, fitted and from the machine file alone; pairs by operator; what repeats differ by."""
 
     machine: str
     node: str
