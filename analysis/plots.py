@@ -123,23 +123,28 @@ def popularity(series: Sequence[Series]) -> Figure:
 
 def miss_ratio(
     series: Sequence[Series],
-    knee: tuple[float, float, float] | None = None,
+    knee: tuple[float, float | None, float | None] | None = None,
     marks: Sequence[tuple[str, float]] = (),
     title: str = "LRU miss ratio",
     what: str = "tables",
+    bands: Sequence[tuple[Sequence[float], Sequence[float]]] = (),
 ) -> Figure:
     """Miss-ratio curves; x is the capacity in rows, y the miss ratio.
 
-    knee: capacity with the ends of its interval. marks: names and capacities in rows to draw as upright lines. what:
-    the lines are of.
+    knee: capacity with the ends of its interval, or None for both. marks: names and capacities in rows to draw as
+    upright lines. what: the lines are of. bands: lowest and highest miss ratios over the x of each of the first series.
     """
     with _look("miss-ratio"):
         figure, axes = _axes()
         _lines(figure, axes, [(name, x, [100 * v for v in y]) for name, x, y in series], what)
         _log_x(axes)
+        for line, (_, x, _), (least, most) in zip(axes.lines, series, bands, strict=False):
+            shade = {"color": line.get_color(), "alpha": 0.2, "linewidth": 0}
+            axes.fill_between(x, [100 * v for v in least], [100 * v for v in most], **shade)
         if knee is not None:
             at, low, high = knee
-            axes.axvspan(low, high, color="#666666", alpha=0.2, linewidth=0)
+            if low is not None and high is not None:
+                axes.axvspan(low, high, color="#666666", alpha=0.2, linewidth=0)
             axes.axvline(at, color="#666666", linewidth=1)
             axes.annotate("knee", (at, 1), xycoords=("data", "axes fraction"), ha="right", va="top", fontsize=8)
         for k, (name, capacity) in enumerate(marks):

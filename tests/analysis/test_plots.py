@@ -47,6 +47,21 @@ def test_knee_and_marks_stand_where_they_are() -> None:
     assert {text.get_text().strip() for text in figure.axes[0].texts} == {"knee", "Skylake L2"}
 
 
+def test_a_knee_without_an_interval_is_a_line_alone() -> None:
+    figure = plots.miss_ratio(lines(1), (10, None, None))
+    assert [line.get_xdata()[0] for line in figure.axes[0].lines[1:]] == [10]
+    assert not figure.axes[0].patches
+
+
+def test_a_band_is_drawn_around_its_line_in_the_same_colour() -> None:
+    low, high = [0.8, 0.4, 0.0], [1.0, 0.6, 0.2]
+    figure = plots.miss_ratio(lines(2), bands=[(low, high)])
+    (band,) = figure.axes[0].collections
+    assert to_hex(band.get_facecolor()[0]) == to_hex(figure.axes[0].lines[0].get_color())
+    corners = {(x, round(y)) for x, y in band.get_paths()[0].vertices.tolist()}
+    assert corners == {(x, round(100 * y)) for edge in (low, high) for x, y in zip(POINTS[0], edge, strict=True)}
+
+
 def test_a_heat_map_says_every_number() -> None:
     figure = plots.heat_map(["a", "b"], ["1", "10"], [[0.0, 0.25], [0.5, 1.0]], "hits")
     assert [text.get_text() for text in figure.axes[0].texts] == ["0", "25", "50", "100"]
