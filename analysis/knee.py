@@ -3,7 +3,9 @@
 The knee is where the miss-ratio curve, over the logarithm of the capacity, lies furthest below the straight line
 between its ends (the difference curve of Satopää et al., "Finding a kneedle in a haystack", ICDCSW 2011). Its interval
 comes from resampling blocks of the trace: a knee that moves when other parts of the trace are seen is uncertain.
-The line runs on to twice the last useful capacity, so that the foot of a cliff at the very end (a loop) is seen.
+The line runs on to twice the last useful capacity, so that the foot of a cliff at the very end (a loop) is seen. Such
+a knee is where this trace's rows end; resampling the trace cannot tell where those of another would, so it has no
+interval.
 """
 
 from __future__ import annotations
@@ -25,14 +27,21 @@ LEVEL = 0.9
 class Knee:
     """capacity in rows with its 90 % interval low … high; miss_ratio there; depth below the line, fraction of 1.
 
+    low and high are None where the knee is the end of the curve, beyond which no more lookups hit, within one step of
+    the capacities tried.
     A depth near 0 means that the curve is straight and has no knee to speak of.
     """
 
     capacity: int
-    low: int
-    high: int
+    low: int | None
+    high: int | None
     miss_ratio: float
     depth: float
+
+    def __str__(self) -> str:
+        """The capacity with its interval and depth."""
+        around = "end of the curve" if self.low is None else f"{self.low:,} … {self.high:,}"
+        return f"{self.capacity:,} ({around}), {self.depth:.0%}"
 
 
 def knee(distances: NDArray[np.int64], rng: np.random.Generator) -> Knee:
@@ -48,11 +57,14 @@ def knee(distances: NDArray[np.int64], rng: np.random.Generator) -> Knee:
     hits = np.stack([_hits(block, capacities) for block in blocks])
     sizes = np.array([len(block) for block in blocks])
     best, depth = _deepest(capacities, 1 - hits.sum(0) / sizes.sum())
+    at, missed = int(capacities[best]), float(1 - hits.sum(0)[best] / sizes.sum())
+    if capacities[best + 1] >= top:
+        return Knee(at, None, None, missed, depth)
     drawn = rng.integers(0, len(blocks), (RESAMPLES, len(blocks)))
     resampled = [_deepest(capacities, 1 - hits[d].sum(0) / sizes[d].sum())[0] for d in drawn]
-    low, high = np.quantile(capacities[resampled], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
-    at = int(capacities[best])
-    return Knee(at, min(int(low), at), max(int(high), at), float(1 - hits.sum(0)[best] / sizes.sum()), depth)
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
+    between = np.sqrt(capacities[:-1] * capacities[1:])  # a point speaks for half a step to either side
+    return Knee(at, int(between[max(min(low, best) - 1, 0)]), int(np.ceil(between[max(high, best)])), missed, depth)
 
 
 def _hits(distances: NDArray[np.int64], capacities: NDArray[np.int64]) -> NDArray[np.int64]:

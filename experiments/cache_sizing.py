@@ -78,7 +78,7 @@ def grid(sizes: Sequence[CacheSizing]) -> Grid:
     """One row per table; sizes as rows (bytes)."""
     goals = [f"{goal:.0%} of it" for goal in GOALS]
     asked = [f"hits at {capacity:,}" for capacity, _ in sizes[0].asked]
-    heads = ("table", "lookups", "touched", "reachable", *goals, "knee (90 % interval)", *asked)
+    heads = ("table", "lookups", "touched", "reachable", *goals, "knee (90 % interval), depth", *asked)
     rows = tuple(
         (
             s.table,
@@ -86,12 +86,15 @@ def grid(sizes: Sequence[CacheSizing]) -> Grid:
             f"{s.touched_rows:,}",
             f"{s.reachable:.2%}",
             *(f"{rows:,} ({binary(size)})" for _, rows, size in s.needed),
-            _knee(s.knee),
+            "–" if s.knee is None else str(s.knee),
             *(f"{ratio:.2%}" for _, ratio in s.asked),
         )
         for s in sizes
     )
-    caption = "LRU cache of its own for every table, cold start: rows (bytes) for a share of the reachable hits"
+    caption = (
+        "LRU cache of its own for every table, cold start: rows (bytes) for a share of the reachable hits; where a "
+        "knee's depth is near 0%, the curve has none to speak of"
+    )
     return Grid(caption, heads, rows, "simulated")
 
 
@@ -112,10 +115,6 @@ def figures(curves: LruCurves, marks: Sequence[tuple[str, int]] = ()) -> dict[st
             [curves.names[k] for k in busiest], [f"{s:,}" for s in sizes], hits, "LRU hits by table, a cache for each"
         ),
     }
-
-
-def _knee(knee: Knee | None) -> str:
-    return "–" if knee is None else f"{knee.capacity:,} ({knee.low:,} … {knee.high:,})"
 
 
 def binary(size: float) -> str:

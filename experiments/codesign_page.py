@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..analysis import plots
+from ..analysis.knee import Knee
 from ..analysis.recommendation.split import Split
 from ..profiling.host import Host
 from .cache_sizing import binary
@@ -35,6 +36,7 @@ def report(result: CoDesign, command: str) -> Report:
             _origins(result),
         ),
         made=f"Made by {command}",
+        panel=result.panel,
     )
 
 
@@ -54,8 +56,8 @@ def _answer(result: CoDesign) -> tuple[str, ...]:
         lines.insert(
             1,
             f"One LRU cache for all tables has its knee at {found.capacity:,} rows "
-            f"({binary(found.capacity * row_bytes)} at {row_bytes} bytes a row; 90 % interval {found.low:,} to "
-            f"{found.high:,} rows) and there serves {1 - found.miss_ratio:.1%} of the lookups."
+            f"({binary(found.capacity * row_bytes)} at {row_bytes} bytes a row; {_interval(found)}) and there serves "
+            f"{1 - found.miss_ratio:.1%} of the lookups."
             + (" The curve is nearly straight, so this knee says little." if found.depth < FLAT else ""),
         )
     if result.assumptions:
@@ -65,6 +67,12 @@ def _answer(result: CoDesign) -> tuple[str, ...]:
             "Other work shared the processor while times were measured: they are too long, and shares inexact."
         )
     return tuple(lines)
+
+
+def _interval(knee: Knee) -> str:
+    if knee.low is None:
+        return "the end of the curve, which has no interval"
+    return f"90 % interval {knee.low:,} to {knee.high:,} rows"
 
 
 def _tables(traffic: Traffic) -> str:
@@ -119,7 +127,8 @@ def _memory(result: CoDesign) -> Section:
     pictures = (
         Picture(
             plots.to_svg(drawn["lru-shared"], "LRU miss ratio of one cache for all tables"),
-            "One LRU cache for all tables, exact, cold start. The knee has its 90 % interval; dotted, what published "
+            "One LRU cache for all tables, exact, cold start. The knee has its 90 % interval, unless it is the end of "
+            "the curve; dotted, what published "
             f"processors' caches would hold of rows of {result.row_bytes} bytes.",
             "simulated",
         ),
@@ -220,6 +229,7 @@ def host_rows(host: Host) -> tuple[tuple[str, str], ...]:
 
 def _origins(result: CoDesign) -> Section:
     rows = (
+        *((("the sliders", "predicted: hotrow's model of times, from a machine's datasheet"),) if result.panel else ()),
         ("lookups, popularity, bags", "measured: counted in the trace"),
         ("LRU curves and sizes", "simulated: exact stack distances of the trace, one stream per table, cold start"),
         ("knee", "simulated; its interval is from resampling 32 consecutive blocks of the trace"),

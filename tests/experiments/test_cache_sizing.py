@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from hotrow import HotrowError
 from hotrow.analysis.miss_ratio import lru_curve
-from hotrow.experiments.cache_sizing import GOALS, binary, cache_sizing, grid, rows_for
+from hotrow.experiments.cache_sizing import GOALS, binary, cache_sizing, figures, grid, rows_for
 from hotrow.experiments.lru_curves import lru_curves
 from hotrow.tracegen.trace import TableLookups, Trace
 
@@ -61,6 +61,17 @@ def test_grid_has_a_row_for_every_table() -> None:
     made = grid(cache_sizing(lru_curves(Trace.from_ids([1, 1])), 4, (1, 2)))
     assert made.heads[-2:] == ("hits at 1", "hits at 2")
     assert made.rows[0][-2:] == ("50.00%", "50.00%")
+
+
+def test_the_grid_says_how_deep_a_knee_is_and_which_has_no_interval() -> None:
+    hot = np.where(np.arange(8000) % 5, np.arange(8000) % 30, 1000 + np.arange(8000))
+    curves = lru_curves(Trace((TableLookups("loop", 50, np.arange(8000) % 50), TableLookups("hot", 9999, hot))))
+    cells = [row[-1] for row in grid(cache_sizing(curves, 4)).rows]
+    depths = [f"{knee.depth:.0%}" for knee in curves.knees if knee is not None]
+    assert cells[0] == f"50 (end of the curve), {depths[0]}"
+    assert cells[1].endswith(f"), {depths[1]}")
+    figure = figures(curves)["lru-shared"]
+    assert "knee" in [text.get_text() for text in figure.axes[0].texts]
 
 
 @pytest.mark.parametrize(
