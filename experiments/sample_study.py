@@ -106,7 +106,7 @@ def sample_study(
     """Study a trace's samples at capacities in rows, and its batches of 16, 256 and 2048 where it is long enough."""
     sizes = default_capacities(curves.shared.distinct) if capacities is None else tuple(capacities)
     made = [splits(curves.tables, curves.shared, row_bytes, size * row_bytes) for size in sizes]
-    perfect = perfect_hit_ratio(trace, [found[0].rows or () for found in made])
+    perfect = perfect_hit_ratio(trace, [found[0].rows or () for found in made], curves.distances)
     pages = _page_hits(trace, row_bytes, sizes)
     return SampleStudy(
         row_bytes,

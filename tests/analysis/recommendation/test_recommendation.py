@@ -15,6 +15,7 @@ from hotrow.analysis.recommendation.drift import drift
 from hotrow.analysis.recommendation.interleave import bases, interleaved
 from hotrow.analysis.recommendation.perfect_hits import perfect_hit_ratio
 from hotrow.analysis.recommendation.split import by_gain, even, hits, hull, splits
+from hotrow.analysis.reuse_distance import stack_distances
 from hotrow.tracegen.trace import TableLookups, Trace
 
 few = settings(max_examples=50, deadline=None)
@@ -82,6 +83,19 @@ def test_perfect_hits_by_running_every_cache(trace: Trace, capacity: int) -> Non
 def test_perfect_hits_need_a_capacity_for_every_table() -> None:
     with pytest.raises(HotrowError, match="each of the 1 tables"):
         perfect_hit_ratio(Trace.from_ids([1]), [[1, 2]])
+
+
+@few
+@given(traces(), st.integers(0, 6))
+def test_known_distances_give_the_same_perfect_hits(trace: Trace, capacity: int) -> None:
+    known = [stack_distances(table.indices).astype(np.int32) for table in trace.tables]
+    settings = [[capacity] * len(trace.tables), [2**40] * len(trace.tables)]
+    np.testing.assert_array_equal(perfect_hit_ratio(trace, settings, known), perfect_hit_ratio(trace, settings))
+
+
+def test_distances_must_be_of_the_tables_lookups() -> None:
+    with pytest.raises(HotrowError, match="for 2 lookups"):
+        perfect_hit_ratio(Trace.from_ids([1, 1]), [[1]], [np.zeros(3, np.int32)])
 
 
 @few
