@@ -443,7 +443,8 @@ def predict(
         str, typer.Option(help="A machine that ships with hotrow, or a TOML file: calibrated, or imagined with base.")
     ] = "skylake",
     trace: Annotated[
-        str | None, typer.Option(help="Trace file or built-in profile; uniform ids over the model's tables if left out.")
+        str | None,
+        typer.Option(help="Trace file or built-in profile; uniform ids over the model's tables if left out."),
     ] = None,
     batch: Annotated[str, typer.Option(help="Samples per step, several with commas.")] = "1,16,64,256,1024",
     mode: Annotated[str, typer.Option(help="inference or training.")] = "inference",
@@ -456,7 +457,9 @@ def predict(
     devices: Annotated[int, typer.Option(min=1, help="Devices to shard the tables over.")] = 8,
     against: Annotated[str | None, typer.Option(help="Another machine: how much longer this one takes.")] = None,
     scale: Scale = 1.0,
-    fitted: Annotated[Path | None, typer.Option(help="Coefficients that --validate wrote, in place of its own.")] = None,
+    fitted: Annotated[
+        Path | None, typer.Option(help="Coefficients that --validate wrote, in place of its own.")
+    ] = None,
     validate: Annotated[
         bool, typer.Option("--validate", help="Measure the frozen list on this host, fit, and print every error.")
     ] = False,
@@ -571,6 +574,10 @@ def report(
     scale: Scale = 1.0,
     batch: Batch = 256,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, and of dense features where the trace has none.")] = 0,
+    machine: Annotated[
+        str,
+        typer.Option(help="Machine that the what-if panel starts from: shipped, or a TOML file; none to leave it out."),
+    ] = "skylake",
     out: Annotated[Path, typer.Option(help="HTML file to write.", callback=_writable)] = Path("report.html"),
     format: FormatName = None,
     as_json: Json = False,
@@ -583,12 +590,16 @@ def report(
     from . import progress
     from .experiments import codesign, codesign_page
     from .experiments import report as pages
+    from .profiling.machine_files import load_machine
 
+    computer = None if machine == "none" else load_machine(machine)
     loaded = _load(trace, format)
     config = _model(preset, loaded, scale)
     with progress.bar("report", "steps", codesign.STEPS, quiet) as advance:
         source, assumptions = _source(trace)
-        result = codesign.codesign(loaded, Path(trace).name, source, assumptions, config, batch, seed, advance)
+        result = codesign.codesign(
+            loaded, Path(trace).name, source, assumptions, config, batch, seed, computer, advance
+        )
     page = codesign_page.report(result, f"hotrow {__version__}: hotrow {shlex.join(sys.argv[1:])}")
     pages.save(page, out)
     if as_json:

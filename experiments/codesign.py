@@ -11,6 +11,7 @@ from ..analysis.knee import Knee
 from ..analysis.recommendation.split import Split, splits
 from ..models.config import ModelConfig
 from ..models.cost import bag_statistics
+from ..profiling.machine import Machine
 from ..profiling.measurement import OperatorProfile
 from ..progress import Advance, ignore
 from ..tracegen.trace import Trace
@@ -18,8 +19,9 @@ from .cache_sizing import CacheSizing, cache_sizing
 from .lru_curves import LruCurves, lru_curves
 from .measured.bottlenecks import RoleRate, profile_forward_and_training, rates
 from .traffic import Traffic, describe
+from .what_if import panel
 
-STEPS = 3  # that codesign advances by
+STEPS = 4  # that codesign advances by
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class CoDesign:
     forward: OperatorProfile
     training: OperatorProfile
     rates: tuple[RoleRate, ...]  # of the forward pass
+    panel: dict[str, Any] | None  # what_if.panel's, of another machine
 
     @property
     def shared_knee(self) -> Knee | None:
@@ -58,12 +61,14 @@ def codesign(
     config: ModelConfig,
     batch: int,
     seed: int = 0,
+    machine: Machine | None = None,
     advance: Advance = ignore,
 ) -> CoDesign:
     """Measure `trace` and a step of `config` on it.
 
     source, assumptions: where the trace comes from and what was assumed to make it.
-    config: a model with the trace's tables (models.config.for_trace). batch: samples per step.
+    config: a model with the trace's tables (models.config.for_trace). batch: samples per step. machine: that the
+    what-if panel starts from; no panel without one.
     """
     forward, training = profile_forward_and_training(config, trace, batch, seed)
     advance(1)
@@ -72,6 +77,8 @@ def codesign(
     row_bytes = config.dim * 4
     found = curves.shared_knee
     made = () if found is None else splits(curves.tables, curves.shared, row_bytes, found.capacity * row_bytes)
+    advance(1)
+    made_panel = None if machine is None else panel(trace, config, machine)
     advance(1)
     reached = rates(forward, config, bag_statistics(trace, batch))
     return CoDesign(
@@ -87,6 +94,7 @@ def codesign(
         forward=forward,
         training=training,
         rates=reached,
+        panel=made_panel,
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..atomic import replacing
 from .grid import Grid, How
+from .what_if import script
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """What a page says: the answer first, then its sections; `made` tells how to make it again."""
+    """What a page says: the answer first, then its sections; `made` tells how to make it again.
+
+    panel: what_if.panel's data, for sliders at the end of the page.
+    """
 
     title: str
     answer: tuple[str, ...]
     sections: tuple[Section, ...]
     made: str
+    panel: dict[str, Any] | None = None
 
 
 def render(report: Report) -> str:
@@ -51,7 +57,8 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html").render(report=report)
+    data = None if report.panel is None else script(report.panel)
+    return environment.get_template("report.html").render(report=report, panel_data=data)
 
 
 def save(report: Report, path: str | Path) -> None:
