@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .plots import PALETTE, _look
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Curve = Sequence[tuple[float, float]]  # epochs done, value
+STYLES = ("-", "--", "-.", ":")  # so that lines that lie on one another are all seen
 MARKED = 30  # points up to which each is marked
 
 
@@ -31,6 +32,35 @@ def learning_curves(training: Curve, test: Curve, accuracy: Curve, auc: Curve) -
                 _draw(axes[1], name, [(x, 100 * y) for x, y in curve], colour)
             axes[1].set(xlabel="epochs", ylabel="of the test samples or pairs, %", title="Test accuracy and AUC")
             axes[1].legend(fontsize=8)
+        return figure
+
+
+Band = Sequence[tuple[float, float, float, float]]  # samples seen, mean, least, most
+
+
+def compression_curves(
+    metrics: Mapping[str, str], columns: Sequence[str], names: Sequence[str], bands: Mapping[tuple[str, str, str], Band]
+) -> Figure:
+    """A panel per metric (key and words) and column; in it a line per name, and the range over seeds around it."""
+    from matplotlib.figure import Figure
+
+    with _look("compression"):
+        figure = Figure(figsize=(2.7 * len(columns), 2.2 * len(metrics)), layout="constrained")
+        panels = figure.subplots(len(metrics), len(columns), squeeze=False, sharex=True, sharey="row")
+        for row, (metric, words) in zip(panels, metrics.items(), strict=True):
+            row[0].set_ylabel(words)
+            for axes, column in zip(row, columns, strict=True):
+                for number, name in enumerate(names):
+                    x, middle, least, most = zip(*bands[metric, column, name], strict=True)
+                    thousands = [value / 1000 for value in x]
+                    style = STYLES[number % len(STYLES)]
+                    axes.plot(thousands, middle, style, label=name, color=PALETTE[number], linewidth=1.4)
+                    axes.fill_between(thousands, least, most, color=PALETTE[number], alpha=0.12, linewidth=0)
+        for axes, column in zip(panels[0], columns, strict=True):
+            axes.set_title(column)
+        for axes in panels[-1]:
+            axes.set_xlabel("thousand samples seen")
+        panels[0][0].legend(fontsize=8)
         return figure
 
 

@@ -101,6 +101,7 @@ OWN: tuple[Flag, ...] = (
     ("out", str, "", "folder for result.json, curves, training state and best model"),
     ("precisions", bool, False, "at the end: accuracy, size and speed of every precision side by side"),
     ("backends", bool, False, "at the end: every installed backend on the same weights and batches, side by side"),
+    ("compression-study", bool, False, "instead of all else: what do 16, 8 and 4 bits cost? curves, figure, in --out"),
     ("placement", ("bytes", "round-robin"), "bytes", "torchrun: which process has which table"),
     ("save-every", int, 0, "batches between states in --out; 0: at tests and epochs' ends"),
     ("resume", str, "", "go on from this training state"),

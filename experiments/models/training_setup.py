@@ -12,6 +12,7 @@ from ... import HotrowError
 from ...models import compression
 from ...models.benchmark_flags import DATA, Flags
 from ...models.config import ModelConfig, TableConfig, load_preset
+from ...models.cost import total, training_cost, uniform_bags
 from ...models.data.distributions import Distribution, Gaussian, Pooling, Uniform, Zipf, stream_key
 from ...models.data.random_source import RandomSource
 from ...models.data.recipe import RecipeSource
@@ -36,6 +37,7 @@ DEFAULTS = {
 }
 PATHS = frozenset({"raw_data_file", "processed_data_file", "data_trace_file"})
 TEST = 8  # names the stream of random numbers of test data
+ONE_THREAD = 5e7  # FLOPs of a step up to which one thread was as fast as two, measured on an AMD EPYC (Zen 4)
 NEVER = 2**62  # batches between tests where only the ends of epochs have one
 
 
@@ -85,6 +87,15 @@ def prepare(flags: Flags) -> Setup:
     }
     notes = source.notes + (() if flags.gone is None else (flags.gone,))
     return Setup(config, source, test, _training(flags, test), data, notes)
+
+
+def default_threads(setup: Setup) -> int | None:
+    """One thread where a training step has so little to compute that threads cost more than they bring, else None.
+
+    It depends on the model and the batch alone, so that a resumed training has the same number.
+    """
+    flops = total(training_cost(setup.config, uniform_bags(setup.config, setup.source.size))).flops
+    return 1 if flops < ONE_THREAD else None
 
 
 def numbers(text: str, flag: str, kind: type = int) -> tuple[Any, ...]:

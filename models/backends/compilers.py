@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ def ahead_of_time(model: DLRM, batch: Batch) -> Predict:
     samples = Dim("samples", min=2, max=2**24)
     example = _example(batch)
     shapes = ({0: samples}, [{0: Dim.DYNAMIC} for _ in batch.indices], [{0: samples + 1} for _ in batch.offsets])
-    with torch.inference_mode(False), torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's own, of its own code
         program = torch.export.export(Traceable(model).eval(), example, dynamic_shapes=shapes)
         with tempfile.TemporaryDirectory() as folder:
             package = torch._inductor.aoti_compile_and_package(program, package_path=str(Path(folder) / "model.pt2"))

@@ -27,10 +27,12 @@ PATIENCE = timedelta(seconds=120)  # for another process in an exchange, before 
 
 def processes() -> int:
     """How many processes torchrun has started for this job; 1 without it."""
-    try:
-        return int(os.environ.get("WORLD_SIZE", "1"))
-    except ValueError as error:
-        raise HotrowError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}: a number of processes is needed") from error
+    if "RANK" not in os.environ:  # other launchers set WORLD_SIZE too
+        return 1
+    size = os.environ.get("WORLD_SIZE", "1")
+    if not size.isdecimal():
+        raise HotrowError(f"WORLD_SIZE={size}: a number of processes is needed; start them with torchrun")
+    return int(size)
 
 
 @contextmanager

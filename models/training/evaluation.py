@@ -32,10 +32,10 @@ class Prediction:
     seconds: float
 
 
-def infer(model: DLRM, source: Source) -> Iterator[Prediction]:
-    """The predictions for every batch of `source`, in order."""
+def infer(model: DLRM, source: Source, run: Callable[..., Tensor] | None = None) -> Iterator[Prediction]:
+    """The predictions for every batch of `source`, in order. run: called as the model, in its place."""
     with frozen(model):
-        predict = FastInference(model) if suits(model) else model
+        predict = run or (FastInference(model) if suits(model) else model)
         for batch in prepared(source, 0):
             moved = on_device(batch, model)
             begin = time.perf_counter()
@@ -45,10 +45,12 @@ def infer(model: DLRM, source: Source) -> Iterator[Prediction]:
             yield Prediction(probability.numpy(), batch.label.numpy(), seconds)
 
 
-def evaluate(model: DLRM, source: Source, loss_of: LossOf = click_loss) -> Metrics:
-    """Metrics of the model on all samples of `source`. loss_of: mean loss of probabilities and labels."""
+def evaluate(
+    model: DLRM, source: Source, loss_of: LossOf = click_loss, run: Callable[..., Tensor] | None = None
+) -> Metrics:
+    """Metrics of the model, or of `run` in its place, on all samples. loss_of: a batch's mean loss."""
     metrics = StreamingMetrics()
-    for prediction in infer(model, source):
+    for prediction in infer(model, source, run):
         probability, label = torch.from_numpy(prediction.probability), torch.from_numpy(prediction.label)
         metrics.add(prediction.probability, prediction.label, loss_of(probability, label).item())
     return metrics.result()

@@ -41,7 +41,12 @@ def save_training(path: str | Path, trainer: Trainer, data: Mapping[str, Any]) -
 
 def save_model(path: str | Path, model: DLRM) -> None:
     """Write the weights and the configuration alone."""
-    _write(path, _named(MODEL, model.state_dict()), {"config": msgspec.to_builtins(model.config)})
+    save_state(path, model.config, model.state_dict())
+
+
+def save_state(path: str | Path, config: ModelConfig, state: Mapping[str, Tensor]) -> None:
+    """Write weights by their names in a model of this configuration."""
+    _write(path, _named(MODEL, state), {"config": msgspec.to_builtins(config)})
 
 
 def resume_training(path: str | Path, trainer: Trainer, data: Mapping[str, Any]) -> None:
