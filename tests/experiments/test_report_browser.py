@@ -73,7 +73,7 @@ def test_text_from_traces_is_escaped(opened: Any) -> None:
 def test_figures_have_size_and_a_label(opened: Any) -> None:
     page, _, _ = opened
     figures = page.locator("figure svg")
-    assert figures.count() == 3
+    assert figures.count() == 5
     for k in range(figures.count()):
         box = figures.nth(k).bounding_box()
         assert box["width"] > 200
