@@ -156,6 +156,13 @@ def cache(
     levels: Annotated[
         str, typer.Option(help="Processor caches, size/ways, innermost first; none to leave them out.")
     ] = "32K/8,1M/16,32M/16",
+    sample: Annotated[
+        float | None,
+        typer.Option(
+            help="LRU curves alone, as bands, in memory that does not grow with the trace: rows that each of 8 samples "
+            "holds (8192, say), or below 1 their share (0.01, say)."
+        ),
+    ] = None,
     out: Figures = None,
     format: FormatName = None,
     as_json: Json = False,
@@ -168,6 +175,9 @@ def cache(
     from . import progress
     from .experiments import cache_study
 
+    if sample is not None:
+        _sampled_cache(trace, format, sample, row_bytes, tuple(capacity or ()), out, as_json, quiet)
+        return
     request = cache_study.Request(row_bytes, tuple(capacity or ()), policies, levels)
     with progress.bar("cache", "steps", cache_study.steps(request), quiet) as advance:
         study = cache_study.cache_study(_load(trace, format), request, advance)
@@ -180,6 +190,33 @@ def cache(
         print(f"{grid.caption} ({grid.how})")
         _print_grid(grid)
         print()
+
+
+def _sampled_cache(
+    trace: str,
+    format: str | None,
+    sample: float,
+    row_bytes: int,
+    capacities: tuple[int, ...],
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """The cache verb over a trace that is never in memory."""
+    from . import progress
+    from .experiments.sampled_curves import LEFT_OUT, sampled_curves
+
+    parts, samples = _parts(trace, format)
+    with progress.bar("cache", "samples", samples, quiet) as advance:
+        curves = sampled_curves(_Counted(parts, advance), sample, row_bytes, capacities)
+    if out is not None:
+        _save_figures(curves.figures(), out)
+    if as_json:
+        _print_json(curves.plain())
+        return
+    _print_grids((curves.grid(),))
+    if not quiet:
+        _print_notes((LEFT_OUT,))
 
 
 @app.command()
@@ -651,6 +688,19 @@ def _load(trace: str, format: str | None = None) -> Trace:
     if trace in built_in():
         return generate(load_profile(trace))
     return files.read(trace, format)
+
+
+def _parts(trace: str, format: str | None) -> tuple[Iterable[Trace], int | None]:
+    """The parts of a trace in a file, or of one drawn from a built-in profile; and about how many samples it has."""
+    from .tracegen import files
+    from .tracegen.generate import generate_chunks
+    from .tracegen.profile import built_in
+    from .tracegen.published import load_profile
+
+    if trace in built_in():
+        profile = load_profile(trace)
+        return generate_chunks(profile), profile.samples
+    return files.scan(trace, format), files.samples_in(trace, format)
 
 
 def _model(preset: str | None, trace: Trace, scale: float) -> ModelConfig:
