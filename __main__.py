@@ -352,7 +352,7 @@ def profile(
     threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 1,
     isa: Annotated[str, typer.Option(help="Widest SIMD: scalar, avx2, avx512; neon, sve256.")] = "native",
     precision: Annotated[str, typer.Option(help="fp32, bf16 or int8-tables.")] = "fp32",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda-graph.")] = "cpu",
     backend: Annotated[str, typer.Option(help="Of inference: eager, fast, compile, aot, onnx, jax.")] = "eager",
     operators: Annotated[bool, typer.Option("--operators", help="Also single operators at every SIMD width.")] = False,
     colocate: Annotated[
@@ -629,13 +629,15 @@ def report(
     from .experiments import report as pages
     from .profiling.machine_files import load_machine
 
-    computer = None if machine == "none" else load_machine(machine)
+    elsewhere = None if machine == "none" else machine
+    if elsewhere is not None:
+        load_machine(elsewhere)  # a mistake is said before the work
     loaded = _load(trace, format)
     config = _model(preset, loaded, scale)
     with progress.bar("report", "steps", codesign.STEPS, quiet) as advance:
         source, assumptions = _source(trace)
         result = codesign.codesign(
-            loaded, Path(trace).name, source, assumptions, config, batch, seed, computer, advance
+            loaded, Path(trace).name, source, assumptions, config, batch, seed, elsewhere, advance
         )
     page = codesign_page.report(result, f"hotrow {__version__}: hotrow {shlex.join(sys.argv[1:])}")
     pages.save(page, out)

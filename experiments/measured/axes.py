@@ -51,7 +51,7 @@ def everything(axis: str) -> tuple[str, ...]:
         "precision": ("fp32", "bf16", "int8-tables"),
         "wait-policy": ("active", "passive"),
         "huge-pages": ("no", "yes"),
-        "device": ("cpu", "cuda"),
+        "device": ("cpu", "cuda", "cuda-graph"),
         "backend": tuple(backend.name for backend in backends()),
         "pinned": ("no", "yes"),
     }

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain, repeat
 from typing import Any, Literal
@@ -22,14 +21,17 @@ from ...models.quantization.inference import quantized
 from ...models.roles import role
 from ...models.workload import Step, forward_step, training_step
 from ...profiling.configuration import Workload
+from ...profiling.gpu import require_cuda
 from ...profiling.measurement import Fact
 from ...tracegen import files
 from .bottlenecks import prepared
 from .int8_tables import Int8Table, quantize_tables
+from .on_cuda import CUDA, Moved, graph_step, moved
 from .traces import batches_for, samples_for
 
 Mode = Literal["inference", "forward", "training"]
 Precision = Literal["fp32", "bf16", "int8-tables"]
+DEVICES = ("cpu", "cuda", "cuda-graph")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8-tables": torch.float32}
 
 
@@ -55,8 +57,10 @@ def dlrm(
     frozen = precision == "int8-tables" or backend != "eager"
     if backend != "eager" and device != "cpu":
         raise HotrowError(f"backend {backend!r} on {device}; it is for the CPU")
-    if frozen and set(modes) != {"inference"}:
-        raise HotrowError(f"{precision} by backend {backend!r} cannot learn; choose --mode inference")
+    if device not in DEVICES:
+        raise HotrowError(f"device {device!r}; known are {', '.join(DEVICES)}")
+    if (frozen or device == "cuda-graph") and set(modes) != {"inference"}:
+        raise HotrowError(f"{precision} by backend {backend!r} on {device} cannot learn; choose --mode inference")
     lookups = (
         uniform_trace(model_config, samples_for(model_config, batches), seed) if trace is None else files.read(trace)
     )
@@ -66,19 +70,17 @@ def dlrm(
     }
     model = DLRM(model_config, seed, DTYPES[precision])
     predict = predictor(model, backend, precision, sets[max(batches)][0])
-    if device == "cuda":
-        from ...profiling.gpu import require_cuda
-
+    if device != "cpu":
         require_cuda()
-        model.to(device)
+        model.to(CUDA)
     steps = {}
     for k, mode in enumerate(modes):
         own = model if mode == "inference" else sharing_weights(model)
         for size, chosen in sets.items():
             start = k * len(chosen) // len(modes)
-            turned = _on(device, [*chosen[start:], *chosen[:start]])
-            steps[f"{mode} {size}"] = predicted_step(predict, turned) if frozen else MODES[mode](own, turned)
-    first = next(iter(_on(device, sets[batches[0]][:1])))
+            turned = [*chosen[start:], *chosen[:start]]
+            steps[f"{mode} {size}"] = _step(mode, own, predict if frozen else None, device, turned)
+    first = sets[batches[0]][0] if device == "cpu" else moved(sets[batches[0]][0], CUDA)
     facts: dict[str, Fact] = {
         "model": model_config.name,
         "precision": precision,
@@ -89,7 +91,16 @@ def dlrm(
         "parameter_bytes": sum(p.numel() * p.itemsize for p in (*model.parameters(), *_packed(model))),
         "batches_prepared": ", ".join(f"{len(chosen)} of {size}" for size, chosen in sets.items()),
     }
-    return Workload(steps, partial(_output, predict, first), facts, device)
+    return Workload(steps, partial(_output, predict, first), facts, "cpu" if device == "cpu" else CUDA)
+
+
+def _step(mode: Mode, model: DLRM, predict: Predict | None, device: str, batches: list[Batch]) -> Step:
+    """The step of one mode; `predict` instead of the model where it is given."""
+    if predict is not None:
+        return predicted_step(predict, batches)
+    if device == "cpu":
+        return MODES[mode](model, batches)
+    return graph_step(model, batches) if device == "cuda-graph" else MODES[mode](model, Moved(CUDA, batches))
 
 
 def predictor(model: DLRM, backend: str, precision: Precision, batch: Batch) -> Predict:
@@ -153,24 +164,3 @@ def _packed(model: DLRM) -> list[Tensor]:
 def _output(predict: Predict, batch: Batch) -> Any:
     with torch.inference_mode():
         return predict(batch.dense, batch.indices, batch.offsets).cpu().numpy()
-
-
-@dataclass(frozen=True, eq=False)
-class _Moved:
-    """Batches moved to a device as they are asked for, so that a step pays for the transfer."""
-
-    device: str
-    batches: Sequence[Batch]
-
-    def __iter__(self) -> Iterator[Batch]:
-        for batch in self.batches:
-            yield Batch(
-                batch.dense.to(self.device, non_blocking=True),
-                tuple(x.to(self.device, non_blocking=True) for x in batch.indices),
-                tuple(x.to(self.device, non_blocking=True) for x in batch.offsets),
-                batch.label.to(self.device, non_blocking=True),
-            )
-
-
-def _on(device: str, batches: Sequence[Batch]) -> Sequence[Batch] | _Moved:
-    return batches if device == "cpu" else _Moved(device, batches)

@@ -176,8 +176,10 @@ def test_what_is_refused(tmp_path: Path) -> None:
         trace_files([str(three_tables(tmp_path))], None, CONFIG, (2,), tmp_path)
     with pytest.raises(HotrowError, match="precision 'fp7'"):
         dlrm(msgspec.to_builtins(CONFIG), [2], precision="fp7")  # type: ignore[arg-type]
-    with pytest.raises(HotrowError, match="int8-tables by backend 'eager' cannot learn"):
+    with pytest.raises(HotrowError, match="int8-tables by backend 'eager' on cpu cannot learn"):
         dlrm(msgspec.to_builtins(CONFIG), [2], precision="int8-tables")
+    with pytest.raises(HotrowError, match="device 'tpu'; known are cpu, cuda"):
+        dlrm(msgspec.to_builtins(CONFIG), [2], device="tpu")
     hashed = msgspec.structs.replace(CONFIG.tables[0], storage=Hashed(5))
     with pytest.raises(HotrowError, match="'a': int8 is for plain tables"):
         quantize_tables(DLRM(msgspec.structs.replace(CONFIG, tables=(hashed, CONFIG.tables[1]))))
