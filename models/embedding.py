@@ -53,7 +53,7 @@ class Table(nn.Module, ABC):
     def factors(self, indices: Tensor) -> Tensor:
         """The pooling weight of every lookup [lookups]."""
         if self.weights == "fixed":
-            return torch.ones(len(indices), dtype=next(self.parameters()).dtype)
+            return torch.ones(len(indices), dtype=next(self.parameters()).dtype, device=indices.device)
         return embedding(indices, self.pooling_weight, sparse=True).squeeze(1)
 
     def require_known(self, indices: Tensor) -> None:

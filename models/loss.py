@@ -33,5 +33,5 @@ def click_loss(
         return mse_loss(probability, label)
     if kind == "bce":
         return binary_cross_entropy(probability, label)
-    by_class = torch.tensor(weights, dtype=probability.dtype)[label.long()]
+    by_class = torch.tensor(weights, dtype=probability.dtype, device=probability.device)[label.long()]
     return binary_cross_entropy(probability, label, weight=by_class)

@@ -36,19 +36,28 @@ def _load(builder: Any, address: Any, kind: Any) -> Any:
 
 
 def _block(
-    typing_context: Any, x: Any, x_step: Any, w: Any, depth: Any, bias: Any, y: Any, y_step: Any, relu: Any
+    typing_context: Any,
+    x: Any,
+    x_step: Any,
+    x_next: Any,
+    w: Any,
+    depth: Any,
+    bias: Any,
+    y: Any,
+    y_step: Any,
+    relu: Any,
 ) -> Any:
     """y [4, 32] = bias [32] + x [4, depth] · w [depth, 32], then a ReLU where `relu` is not 0.
 
-    x, w, bias, y: addresses of float32 numbers; the steps: bytes between their rows.
+    x, w, bias, y: addresses of float32 numbers. x_step, y_step: bytes between rows; x_next: between a row's numbers.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x, x_step, w, depth, bias, y, y_step, relu = arguments
+        x, x_step, x_next, w, depth, bias, y, y_step, relu = arguments
         sums = [_sums(builder, bias) for _ in range(ROWS)]
         with cgutils.for_range(builder, depth) as loop:
             columns = _row(builder, w, loop.index)
-            place = builder.add(x, builder.mul(loop.index, _NUMBER(SIZE)))
+            place = builder.add(x, builder.mul(loop.index, x_next))
             for number, row in enumerate(sums):
                 factor = _load(builder, builder.add(place, builder.mul(x_step, _NUMBER(number))), _FLOAT)
                 _add(builder, row, factor, columns)
@@ -56,7 +65,7 @@ def _block(
             _store(builder, row, builder.add(y, builder.mul(y_step, _NUMBER(number))), relu)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 8), generate
+    return types.void(*[types.int64] * 9), generate
 
 
 def _sparse_row(
@@ -125,11 +134,15 @@ def _spread(builder: Any, value: Any) -> Any:
     return builder.shuffle_vector(one, one, places)
 
 
-def _block_interpreted(x: int, x_step: int, w: int, depth: int, bias: int, y: int, y_step: int, relu: int) -> None:
+def _block_interpreted(
+    x: int, x_step: int, x_next: int, w: int, depth: int, bias: int, y: int, y_step: int, relu: int
+) -> None:
     """The same as _block where numba does not compile."""
     weights = _floats(w, depth * COLUMNS).reshape(depth, COLUMNS)
     for row in range(ROWS):
-        value = _floats(bias, COLUMNS) + _floats(x + row * x_step, depth) @ weights
+        every = x_next // SIZE
+        factors = _floats(x + row * x_step, (depth - 1) * every + 1)[::every] if depth else np.empty(0, np.float32)
+        value = _floats(bias, COLUMNS) + factors @ weights
         _floats(y + row * y_step, COLUMNS)[:] = np.where(value < 0, 0, value) if relu else value
 
 

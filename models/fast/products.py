@@ -54,6 +54,7 @@ def _layer(x: Any, n: Any, weights: Any, bias: Any, y: Any, relu: Any) -> None:
             block(
                 x.ctypes.data + s * step,
                 step,
+                SIZE,
                 weights.ctypes.data + column * n * SIZE,
                 n,
                 bias.ctypes.data + column * SIZE,
@@ -124,6 +125,7 @@ def dot_pairs(vectors: Any, samples: Any, itself: Any, out: Any) -> None:
                     block(
                         x.ctypes.data + i * dim * SIZE,
                         dim * SIZE,
+                        SIZE,
                         panels[p].ctypes.data,
                         dim,
                         nothing.ctypes.data,

@@ -6,11 +6,10 @@ and changes the rows. In the large models that copy and torch's sparse update ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..dlrm import DLRM
 from ..inputs import Batch
@@ -18,6 +17,7 @@ from ..interaction import Cross, Dot
 from ..roles import role
 from .gradients import BagGradients
 from .inference import suits
+from .linear import in_place
 from .lookups import Lookups, PlainTables
 from .products import dot_pairs, dot_pairs_backward
 
@@ -41,7 +41,7 @@ class FastForward:
             return probability
         model.check(batch.dense, batch.indices, batch.offsets)
         with role("bottom"):
-            bottom = _in_place(model.bottom, batch.dense)
+            bottom = in_place(model.bottom, batch.dense)
         with role("embedding"):
             plain = tables.numbers
             lookups = Lookups.of([batch.indices[k] for k in plain], [batch.offsets[k] for k in plain])
@@ -51,7 +51,7 @@ class FastForward:
         with role("interaction"):
             mixed = self._interact(vectors)
         with role("top"):
-            logits = _in_place(model.top, mixed).squeeze(1)
+            logits = in_place(model.top, mixed).squeeze(1)
             return torch.sigmoid(logits) if model.sigmoid_last else torch.relu(logits)
 
     def taken(self) -> list[BagGradients]:
@@ -67,13 +67,6 @@ class FastForward:
             return mixed
         side_by_side = vectors[: len(vectors) - 1].flatten(1)
         return interaction.cross(side_by_side) if isinstance(interaction, Cross) else side_by_side
-
-
-def _in_place(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
-    """An MLP whose ReLUs write over their inputs, which no gradient needs."""
-    for layer in layers:
-        x = torch.relu_(x) if isinstance(layer, nn.ReLU) else layer(x)
-    return x
 
 
 class _Stack(torch.autograd.Function):

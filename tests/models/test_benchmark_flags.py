@@ -44,7 +44,7 @@ def test_booleans(arguments: list[str], value: bool) -> None:
         (["--optimizer=adam"], "invalid choice: 'adam'"),
         (["--data-size=many"], "invalid int value: 'many'"),
         (["--debug-mode=maybe"], "'maybe' is neither True nor False"),
-        (["--quantize-emb-with-bit=8"], "invalid choice: 8"),
+        (["--quantize-emb-with-bit=5"], "invalid choice: 5"),
     ],
 )
 def test_one_line_and_exit_code_two(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
