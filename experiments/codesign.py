@@ -11,15 +11,17 @@ from ..analysis.knee import Knee
 from ..analysis.recommendation.split import Split, splits
 from ..models.config import ModelConfig
 from ..models.cost import bag_statistics
-from ..profiling.machine import Machine
 from ..profiling.measurement import OperatorProfile
 from ..progress import Advance, ignore
 from ..tracegen.trace import Trace
 from .cache_sizing import CacheSizing, cache_sizing
 from .lru_curves import LruCurves, lru_curves
 from .measured.bottlenecks import RoleRate, profile_forward_and_training, rates
+from .prediction.command import BATCHES, LOOKUPS, Answer, Request, answer
+from .prediction.grids import plain as plain_answer
 from .traffic import Traffic, describe
 from .what_if import panel
+from .which_machine import Ranking, which_machine
 
 STEPS = 4  # that codesign advances by
 
@@ -40,7 +42,9 @@ class CoDesign:
     forward: OperatorProfile
     training: OperatorProfile
     rates: tuple[RoleRate, ...]  # of the forward pass
-    panel: dict[str, Any] | None  # what_if.panel's, of another machine
+    elsewhere: Answer | None  # predicted on another machine
+    ranking: Ranking | None  # predicted on all machines that ship with hotrow, within that answer's limit
+    panel: dict[str, Any] | None  # what_if.panel's, of the other machine where it is a CPU
 
     @property
     def shared_knee(self) -> Knee | None:
@@ -61,14 +65,14 @@ def codesign(
     config: ModelConfig,
     batch: int,
     seed: int = 0,
-    machine: Machine | None = None,
+    machine: str | None = None,
     advance: Advance = ignore,
 ) -> CoDesign:
     """Measure `trace` and a step of `config` on it.
 
     source, assumptions: where the trace comes from and what was assumed to make it.
-    config: a model with the trace's tables (models.config.for_trace). batch: samples per step. machine: that the
-    what-if panel starts from; no panel without one.
+    config: a model with the trace's tables (models.config.for_trace). batch: samples per step. machine: another
+    one, shipped or a file, that times are predicted for; None: no predictions.
     """
     forward, training = profile_forward_and_training(config, trace, batch, seed)
     advance(1)
@@ -78,7 +82,7 @@ def codesign(
     found = curves.shared_knee
     made = () if found is None else splits(curves.tables, curves.shared, row_bytes, found.capacity * row_bytes)
     advance(1)
-    made_panel = None if machine is None else panel(trace, config, machine)
+    elsewhere = None if machine is None else _elsewhere(trace, config, machine)
     advance(1)
     reached = rates(forward, config, bag_statistics(trace, batch))
     return CoDesign(
@@ -94,8 +98,20 @@ def codesign(
         forward=forward,
         training=training,
         rates=reached,
-        panel=made_panel,
+        elsewhere=elsewhere,
+        ranking=None if elsewhere is None else which_machine(config, elsewhere.traffic, elsewhere.limit),
+        panel=None if elsewhere is None else _panel(trace, elsewhere),
     )
+
+
+def _elsewhere(trace: Trace, config: ModelConfig, machine: str) -> Answer:
+    part = trace.samples_between(0, max(1, trace.samples * LOOKUPS // max(trace.accesses, LOOKUPS)))
+    batches = [size for size in BATCHES if size <= part.samples]
+    return answer(config, part, machine, Request(batches))
+
+
+def _panel(trace: Trace, elsewhere: Answer) -> dict[str, Any] | None:
+    return panel(trace, elsewhere.config, elsewhere.machine) if elsewhere.machine.kind == "cpu" else None
 
 
 def plain(result: CoDesign) -> dict[str, Any]:
@@ -113,4 +129,6 @@ def plain(result: CoDesign) -> dict[str, Any]:
         "forward": msgspec.to_builtins(result.forward),
         "training": msgspec.to_builtins(result.training),
         "rates": msgspec.to_builtins(result.rates),
+        "elsewhere": None if result.elsewhere is None else plain_answer(result.elsewhere),
+        "ranking": None if result.ranking is None else asdict(result.ranking),
     }

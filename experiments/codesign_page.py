@@ -15,10 +15,17 @@ from .codesign import CoDesign
 from .grid import Grid
 from .measured.operator_grids import part_name, rate_grid, role_grid, role_name, time_of
 from .memory_levels import known_capacities
+from .prediction import grids as prediction_grids
 from .report import Picture, Report, Section
 from .traffic import Traffic, figures
+from .which_machine import Ranking
 
 MAX_ROWS = 40  # of a table; more cannot be read
+CAPTIONS = {
+    "predicted-shares": "Shares of a step by batch.",
+    "roofline": "The model's parts under the ceilings of several machines, by their datasheets.",
+    "what-if": "A step's time when one thing of the machine changes and all else stays.",
+}
 FLAT = 0.05  # a knee less deep than this is hardly one
 
 
@@ -31,6 +38,7 @@ def report(result: CoDesign, command: str) -> Report:
             _traffic(result),
             _memory(result),
             _operators(result),
+            *_predicted(result),
             _model(result),
             _machine(result),
             _origins(result),
@@ -60,6 +68,8 @@ def _answer(result: CoDesign) -> tuple[str, ...]:
             f"{1 - found.miss_ratio:.1%} of the lookups."
             + (" The curve is nearly straight, so this knee says little." if found.depth < FLAT else ""),
         )
+    if result.ranking is not None:
+        lines.append("Predicted: " + _ranking_words(result.ranking)[0])
     if result.assumptions:
         lines.append(f"The lookups are synthetic. {result.assumptions[0].capitalize()}.")
     if any(note.startswith("contended") for note in (*forward.notes, *training.notes)):
@@ -180,6 +190,45 @@ def _operators(result: CoDesign) -> Section:
     return Section("operators", "Where the time goes", words, notes, (picture,), grids)
 
 
+def _predicted(result: CoDesign) -> tuple[Section, ...]:
+    """Another machine, and all that are known."""
+    if result.elsewhere is None or result.ranking is None:
+        return ()
+    found = result.elsewhere
+    words = (
+        f"Predicted for {found.machine.name} in inference, from its datasheet, the model's shape and the trace's "
+        "reuse. The intervals are wide because nothing of that machine was measured.",
+    )
+    drawn = prediction_grids.figures(found)
+    pictures = tuple(
+        Picture(plots.to_svg(figure, name.replace("-", " ")), CAPTIONS[name], "predicted")
+        for name, figure in drawn.items()
+    )
+    elsewhere = Section(
+        "elsewhere",
+        f"The same model on {found.machine.name}",
+        words,
+        tuple(f"{note[:1].upper()}{note[1:]}." for note in found.notes),
+        pictures,
+        prediction_grids.grids(found),
+    )
+    ranked = Section("machines", "Which machine", _ranking_words(result.ranking), grids=(result.ranking.grid(),))
+    return elsewhere, ranked
+
+
+def _ranking_words(ranking: Ranking) -> tuple[str, ...]:
+    best, frugal, cheap = (ranking.best(by) for by in ("samples_per_second", "per_watt", "per_usd"))
+    if best is None:
+        return ("No machine keeps the limit.",)
+    words = f"{best.name} serves most samples per second within {1e3 * ranking.limit:,.3g} ms"
+    words += f"; {frugal.name} most per watt" if frugal else ""
+    words += f"; {cheap.name} most per dollar of the machine's price" if cheap else ""
+    return (
+        f"{words}. A prediction from a datasheet can be wrong by a factor of four, and machines closer than that are "
+        "not told apart.",
+    )
+
+
 def _model(result: CoDesign) -> Section:
     config = result.config
     rows = (
@@ -229,7 +278,11 @@ def host_rows(host: Host) -> tuple[tuple[str, str], ...]:
 
 def _origins(result: CoDesign) -> Section:
     rows = (
-        *((("the sliders", "predicted: hotrow's model of times, from a machine's datasheet"),) if result.panel else ()),
+        *(
+            (("other machines, sliders", "predicted: hotrow's model of times, from datasheets; 90 % intervals"),)
+            if result.elsewhere
+            else ()
+        ),
         ("lookups, popularity, bags", "measured: counted in the trace"),
         ("LRU curves and sizes", "simulated: exact stack distances of the trace, one stream per table, cold start"),
         ("knee", "simulated; its interval is from resampling 32 consecutive blocks of the trace"),
