@@ -60,8 +60,8 @@ class Ranking:
             for c in self.candidates
         )
         caption = (
-            f"Whole machines at their best within {1e3 * self.limit:,.3g} ms, of the batches tried: CPUs with a model on "
-            "every core, GPUs with one; from datasheets"
+            f"Whole machines at their best within {1e3 * self.limit:,.3g} ms, of the batches tried: CPUs with a model "
+            "on every core, GPUs with one; from datasheets"
         )
         return Grid(caption, heads, rows, "predicted")
 
