@@ -11,7 +11,7 @@ from . import published_split
 from .colocation import CoLocation
 from .operator_grids import role_name
 from .profile_grids import contended
-from .profile_study import BASE, ModelProfile
+from .profile_study import BASE, AxisPoint, ModelProfile
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ def figures(profile: ModelProfile) -> dict[str, Figure]:
     made = {mode: _over_batch(profile, mode) for mode in dict.fromkeys(step.mode for step in profile.steps)}
     for axis in dict.fromkeys(point.axis for point in profile.axes):
         bars = [
-            (f"{p.setting}, {p.step}", p.speedup.value, p.speedup.low, p.speedup.high)
+            (f"{_setting(p)}, {p.step}", p.speedup.value, p.speedup.low, p.speedup.high)
             for p in profile.axes
             if p.axis == axis and p.speedup is not None
         ]
@@ -37,6 +37,14 @@ def figures(profile: ModelProfile) -> dict[str, Figure]:
     if published_split.compared(profile):
         made["published-split"] = published_split.figure(profile)
     return made
+
+
+def _setting(point: AxisPoint) -> str:
+    """The setting, and which libraries were not seen to take it: a bar must not claim a width not in effect."""
+    if point.axis != "isa":
+        return point.setting
+    without = [v.library for v in point.isa if v.holds is not True]
+    return f"{point.setting} (not {', '.join(without)})" if without else point.setting
 
 
 def flame_graph(profile: ModelProfile) -> str | None:

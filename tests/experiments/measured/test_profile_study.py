@@ -158,6 +158,17 @@ def test_enough_batches_that_rows_do_not_stay_in_cache() -> None:
     assert samples_for(big, (1, 1024)) == 1024 * batches_for(big, 1024)
 
 
+def test_a_bar_does_not_claim_a_width_that_was_not_in_effect(profile: ModelProfile) -> None:
+    seen = (
+        Verified("ATen", "avx2", "AVX2", "", True),
+        Verified("MKL", "avx2", "generic", "", False),
+        Verified("FBGEMM", "not settable", "AVX512", "", None),
+    )
+    point = dataclasses.replace(profile.axes[0], axis="isa", setting="avx2", isa=seen)
+    (label,) = figures(dataclasses.replace(profile, axes=(point,)))["axis-isa"].axes[0].get_yticklabels()
+    assert label.get_text() == "avx2 (not MKL, FBGEMM), inference 2"
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HotrowError, match="axis 'colour'; "):
         profile_model(CONFIG, request=Request(axes={"colour": ()}), plan=QUICK)
