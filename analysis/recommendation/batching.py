@@ -36,11 +36,13 @@ class BatchReuse:
 def batch_reuse(table: TableLookups, batch: int, row_bytes: int) -> BatchReuse:
     """Reuse within batches of `batch` consecutive samples; the samples left over at the end are not counted.
 
-    Raises HotrowError unless the trace holds at least one whole batch.
+    Raises HotrowError unless both are whole numbers and the trace holds at least one whole batch.
     """
-    batches = table.samples // batch if batch > 0 else 0
-    if not batches:
-        raise HotrowError(f"batches of {batch} samples; choose 1 to {table.samples}, the samples of the trace")
+    if not isinstance(batch, int | np.integer) or not 1 <= batch <= table.samples:
+        raise HotrowError(f"batches of {batch} samples; choose a whole number from 1 to {table.samples}, the trace's")
+    if not isinstance(row_bytes, int | np.integer) or row_bytes < 1:
+        raise HotrowError(f"rows of {row_bytes} bytes; a row has at least 1, a whole number")
+    batches = table.samples // batch
     in_batch = batches * batch
     end = in_batch if table.offsets is None else int(table.offsets[in_batch])
     numbers, rows = dense_ids(table.indices)

@@ -37,8 +37,8 @@ def drift(table: TableLookups, windows: int = WINDOWS, hot: float = HOT) -> Drif
 
     Raises HotrowError for fewer than one window, a hot fraction outside (0, 1], or fewer lookups than windows.
     """
-    if windows < 1 or not 0 < hot <= 1:
-        raise HotrowError(f"{windows} windows, hot set {hot}; at least 1 window and a fraction above 0, up to 1")
+    if not isinstance(windows, int | np.integer) or windows < 1 or not 0 < hot <= 1:
+        raise HotrowError(f"{windows} windows, hot set {hot}; a whole number from 1 and a fraction above 0, up to 1")
     if table.accesses < windows:
         raise HotrowError(f"table {table.name!r}: {table.accesses} lookups are too few for {windows} windows")
     parts = np.array_split(table.indices, windows)

@@ -28,7 +28,11 @@ class Split:
 
 
 def by_gain(curves: Sequence[MissRatioCurve], row_bytes: Sequence[int], capacity: int) -> tuple[int, ...]:
-    """Rows per table that fit `capacity` bytes, the steepest stretch of any hull first; never worse than even."""
+    """Rows per table that fit `capacity` bytes, the steepest stretch of any hull first; never worse than even.
+
+    row_bytes: one per table. Raises HotrowError for sizes that are no whole numbers, or below 1, a capacity below 0.
+    """
+    _check(curves, row_bytes, capacity)
     rows = [0] * len(curves)
     left, taken = capacity, True
     while taken:
@@ -46,13 +50,22 @@ def by_gain(curves: Sequence[MissRatioCurve], row_bytes: Sequence[int], capacity
     return max(tuple(rows), alike, key=lambda chosen: hits(curves, chosen))
 
 
+def _check(curves: Sequence[MissRatioCurve], row_bytes: Sequence[int], capacity: int) -> None:
+    if len(row_bytes) != len(curves):
+        raise HotrowError(f"{len(row_bytes)} sizes of rows for {len(curves)} tables; give one for each")
+    for value, least, what in (*((size, 1, "row_bytes") for size in row_bytes), (capacity, 0, "capacity")):
+        if not isinstance(value, int | np.integer) or value < least:
+            raise HotrowError(f"{what} {value}; it must be a whole number of bytes, at least {least}")
+
+
 def hits(curves: Sequence[MissRatioCurve], rows: Sequence[int]) -> int:
     """Hits of LRU caches of so many rows, a cache for every table."""
     return sum(int(curve.hits(n)) for curve, n in zip(curves, rows, strict=True))
 
 
 def even(curves: Sequence[MissRatioCurve], row_bytes: Sequence[int], capacity: int) -> tuple[int, ...]:
-    """The same bytes for every table; what a small table cannot use goes to the others evenly."""
+    """The same bytes for every table; what a small table cannot use goes to the others evenly. Errors as by_gain."""
+    _check(curves, row_bytes, capacity)
     rows = [0] * len(curves)
     open_tables = set(range(len(curves)))
     left = capacity
@@ -74,6 +87,7 @@ def splits(
     curves: of each table; shared: of all lookups in one cache, capacity in rows. Raises HotrowError for a capacity
     below one row.
     """
+    _check(curves, [row_bytes] * len(curves), capacity)
     if capacity < row_bytes:
         raise HotrowError(f"a capacity of {capacity} bytes; it must hold at least one row of {row_bytes} bytes")
     sizes = [row_bytes] * len(curves)

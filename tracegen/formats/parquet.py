@@ -31,7 +31,9 @@ def scan(path: Path, *, samples: int) -> Iterator[Trace]:
         raise HotrowError(f"{path}: the folder holds no .parquet file")
     for file in files:
         try:
-            with pq.ParquetFile(file, pre_buffer=False, buffer_size=READ_BYTES) as parquet:
+            with pq.ParquetFile(
+                file, pre_buffer=False, buffer_size=READ_BYTES, page_checksum_verification=True
+            ) as parquet:
                 tables = _declared(parquet, file)
                 if parquet.metadata.num_rows == 0:
                     yield _part(parquet.schema_arrow.empty_table(), tables)
@@ -73,7 +75,7 @@ def write(parts: Iterable[Trace], path: Path, *, lossy: bool = False) -> None:
             columns = columns_of(part)
             if writer is None:
                 schema = pa.schema([(name, column.type) for name, column in columns.items()])
-                writer = pq.ParquetWriter(path, schema, compression="zstd")
+                writer = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
             for table in part.tables:
                 rows[table.name] = max(rows.get(table.name, 0), table.rows)
             group = max(1, int(PART_LOOKUPS * max(part.samples, 1) / max(part.accesses, 1)))

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from itertools import chain, product
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -103,7 +104,7 @@ def test_distances_must_be_of_the_tables_lookups() -> None:
 def test_batch_reuse_by_sets(trace: Trace, batch: int) -> None:
     table = trace.tables[0]
     if batch > table.samples:
-        with pytest.raises(HotrowError, match="choose 1 to"):
+        with pytest.raises(HotrowError, match="whole number from 1 to"):
             batch_reuse(table, batch, 8)
         return
     found = batch_reuse(table, batch, 8)
@@ -208,3 +209,24 @@ def test_ids_that_together_leave_int64_never_coincide() -> None:
     ids = interleaved(Trace(tables))
     assert ids.min() >= 0
     assert len(np.unique(ids)) == 10
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda table, curve: batch_reuse(table, 1.5, 4), "batches of 1.5 samples; choose a whole number from 1 to 60"),
+        (lambda table, curve: batch_reuse(table, 61, 4), "batches of 61 samples"),
+        (lambda table, curve: batch_reuse(table, 4, -4), "rows of -4 bytes"),
+        (lambda table, curve: drift(table, 1.5), "1.5 windows"),
+        (lambda table, curve: even([curve], [4], -10), "capacity -10"),
+        (lambda table, curve: even([curve, curve], [4], 10), "1 sizes of rows for 2 tables"),
+        (lambda table, curve: by_gain([curve], [0], 10), "row_bytes 0"),
+        (lambda table, curve: by_gain([curve], [4], 9.5), "capacity 9.5"),
+        (lambda table, curve: splits([curve], curve, 0, 0), "row_bytes 0"),
+        (lambda table, curve: splits([curve], curve, 4, 9.5), "capacity 9.5"),
+    ],
+)
+def test_what_is_no_size_is_refused(call: Any, said: str) -> None:
+    table = Trace.from_ids([1, 2, 3] * 20).tables[0]
+    with pytest.raises(HotrowError, match=said):
+        call(table, lru_curve(table.indices))

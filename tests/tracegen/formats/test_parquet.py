@@ -112,3 +112,22 @@ def test_a_broken_file_in_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "part-1.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(HotrowError, match=r"part-1.parquet: not a whole Parquet file"):
         files.read(tmp_path)
+
+
+def test_a_flipped_bit_is_never_read_as_other_rows(tmp_path: Path) -> None:
+    ids = np.random.default_rng(5).integers(0, 10**6, 20_000)
+    path = tmp_path / "a.parquet"
+    files.write(Trace.from_ids(ids), path)
+    whole = path.read_bytes()
+    refused = 0
+    for position in np.linspace(4, len(whole) - 9, 60).astype(int):
+        broken = bytearray(whole)
+        broken[position] ^= 1
+        path.write_bytes(broken)
+        try:
+            read = files.read(path).tables[0].indices
+        except HotrowError:
+            refused += 1
+            continue
+        assert read.tolist() == ids.tolist(), position
+    assert refused > 50
