@@ -128,21 +128,26 @@ def describe(
 
     Example: hotrow describe clicks.parquet --out figures
     """
+    from . import progress
+    from .experiments.traffic import VISITS, figures
     from .experiments.traffic import describe as describe_trace
-    from .experiments.traffic import figures
 
-    traffic = describe_trace(_load(trace, format), Path(trace).name)
+    with progress.bar("read", "samples", _samples_in(trace, format), quiet) as advance:
+        loaded = _load(trace, format, advance)
+    with progress.bar("describe", "visits of lookups", VISITS * loaded.accesses, quiet) as advance:
+        traffic = describe_trace(loaded, Path(trace).name, advance=advance)
     if out is not None:
         _save_figures(figures(traffic), out)
     if as_json:
-        _print_json(dataclasses.asdict(traffic))
+        _print_json({"how": "measured; LRU curves simulated"} | dataclasses.asdict(traffic))
         return
     extra = f", with {', '.join(traffic.per_sample)}" if traffic.per_sample else ""
     print(
         f"{traffic.name}: {traffic.samples:,} samples, {traffic.lookups:,} lookups, {len(traffic.tables)} tables{extra}"
     )
-    print(traffic.grid().caption)
-    _print_grid(traffic.grid())
+    grid = traffic.grid()
+    print(f"{grid.caption} ({grid.how})")
+    _print_grid(grid)
 
 
 @app.command()
@@ -206,9 +211,8 @@ def _sampled_cache(
     from . import progress
     from .experiments.sampled_curves import LEFT_OUT, sampled_curves
 
-    parts, samples = _parts(trace, format)
-    with progress.bar("cache", "samples", samples, quiet) as advance:
-        curves = sampled_curves(_Counted(parts, advance), sample, row_bytes, capacities)
+    with progress.bar("cache", "samples", _samples_in(trace, format), quiet) as advance:
+        curves = sampled_curves(_Counted(_parts(trace, format), advance), sample, row_bytes, capacities)
     if out is not None:
         _save_figures(curves.figures(), out)
     if as_json:
@@ -680,29 +684,35 @@ class _Counted:
             self.advance(part.samples)
 
 
-def _load(trace: str, format: str | None = None) -> Trace:
+def _load(trace: str, format: str | None = None, advance: Any = None) -> Trace:
     """The trace in a file, or one drawn from the built-in profile of that name."""
+    from .progress import ignore
     from .tracegen import files
-    from .tracegen.generate import generate
     from .tracegen.profile import built_in
-    from .tracegen.published import load_profile
+    from .tracegen.trace import concatenate
 
     if trace in built_in():
-        return generate(load_profile(trace))
-    return files.read(trace, format)
+        return concatenate(list(_Counted(_parts(trace, format), advance or ignore)))
+    return files.read(trace, format, advance or ignore)
 
 
-def _parts(trace: str, format: str | None) -> tuple[Iterable[Trace], int | None]:
-    """The parts of a trace in a file, or of one drawn from a built-in profile; and about how many samples it has."""
+def _parts(trace: str, format: str | None) -> Iterable[Trace]:
+    """The parts of a trace in a file, or of one drawn from the built-in profile of that name."""
     from .tracegen import files
     from .tracegen.generate import generate_chunks
     from .tracegen.profile import built_in
     from .tracegen.published import load_profile
 
-    if trace in built_in():
-        profile = load_profile(trace)
-        return generate_chunks(profile), profile.samples
-    return files.scan(trace, format), files.samples_in(trace, format)
+    return generate_chunks(load_profile(trace)) if trace in built_in() else files.scan(trace, format)
+
+
+def _samples_in(trace: str, format: str | None) -> int | None:
+    """About how many samples it has, where that is cheap to know."""
+    from .tracegen import files
+    from .tracegen.profile import built_in
+    from .tracegen.published import load_profile
+
+    return load_profile(trace).samples if trace in built_in() else files.samples_in(trace, format)
 
 
 def _model(preset: str | None, trace: Trace, scale: float) -> ModelConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..analysis.miss_ratio import checked_capacities
 from ..analysis.policies.registry import NAMES
 from ..progress import Advance, ignore
 from ..tracegen.trace import Trace
@@ -61,6 +62,7 @@ def steps(request: Request) -> int:
 def cache_study(trace: Trace, request: Request, advance: Advance = ignore) -> CacheStudy:
     """Answer `request` on a trace; HotrowError where a capacity, policy or level is no good."""
     levels = None if request.levels == "none" else memory_levels.parse_levels(request.levels)
+    checked_capacities(request.capacities)
     sizes = request.capacities or None
     curves = lru_curves(trace)
     advance(1)
@@ -94,14 +96,20 @@ def plain(study: CacheStudy) -> dict[str, Any]:
     """The answers as plain values, for JSON; LRU curves as points evenly spaced on a logarithmic axis."""
     curves = dict(zip(study.curves.names, study.curves.tables, strict=True))
     knee = study.curves.shared_knee
+    samples = asdict(study.samples)
+    for made, reuse in zip(samples["batches"], study.samples.batches, strict=True):
+        made["distinct_ratio"] = reuse.distinct_ratio
+    for made, drift in zip(samples["drifts"], study.samples.drifts, strict=True):
+        made["loss"] = drift.loss
     return {
+        "how": "simulated; batches and drifts measured",
         "request": asdict(study.request),
         "lru": {name: _points(curve) for name, curve in curves.items()},
         "lru_shared": _points(study.curves.shared) | {"knee": None if knee is None else asdict(knee)},
         "sizing": [asdict(size) for size in study.sizing],
         "policies": asdict(study.policies),
         "levels": None if study.levels is None else asdict(study.levels),
-        "samples": asdict(study.samples),
+        "samples": samples,
     }
 
 

@@ -91,9 +91,10 @@ def sampled_curves(
     sample: rows that each of eight samples may hold, or below 1 the share of all rows, at most 1/8. capacities: in
     rows; eight of its own for none. Raises HotrowError for another sample or capacity, and where there is no part.
     """
-    if sample >= 1 and not float(sample).is_integer():
+    share = sample < 1
+    if not share and not float(sample).is_integer():
         raise HotrowError(f"samples of {sample:g} rows; a whole number of rows, or a share of them below 1")
-    rate, rows = (sample, None) if sample < 1 else (None, int(sample))
+    rate, rows = (sample, None) if share else (None, int(sample))
     found = TraceSamples(rate, rows, SAMPLES, seed)
     checked_capacities(capacities)
     for part in parts:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis import plots
-from ..analysis.miss_ratio import MissRatioCurve, lru_curve
+from ..analysis.miss_ratio import LruCurveStream, MissRatioCurve
 from ..analysis.reuse_time import ReuseTimes, bin_edges
+from ..progress import Advance, ignore
 from ..tracegen.popularity import Counts, row_counts, rows_for_share, top_share
 from ..tracegen.trace import TableLookups, Trace
 from .grid import Grid
@@ -19,6 +20,8 @@ from .grid import Grid
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PIECE = 1 << 24  # lookups between two advances
+VISITS = 2  # of a lookup, by which describe advances: its stack distance, its reuse time
 POINTS = 60  # per curve, spaced evenly on a logarithmic axis
 
 
@@ -79,13 +82,16 @@ class Traffic:
         return Grid(caption, heads, rows, "measured")
 
 
-def describe(trace: Trace, name: str = "trace", curves: Sequence[MissRatioCurve] | None = None) -> Traffic:
+def describe(
+    trace: Trace, name: str = "trace", curves: Sequence[MissRatioCurve] | None = None, advance: Advance = ignore
+) -> Traffic:
     """Exact facts about a trace; its LRU curves are exact too (one cache per table, cold start).
 
-    curves: of every table, where they are known already.
+    curves: of every table, where they are known already. `advance` is called with lookups as they are visited, each
+    VISITS times in all.
     """
-    known = [lru_curve(table.indices) for table in trace.tables] if curves is None else curves
-    tables = tuple(_table(table, curve) for table, curve in zip(trace.tables, known, strict=True))
+    known = [None] * len(trace.tables) if curves is None else curves
+    tables = tuple(_table(table, curve, advance) for table, curve in zip(trace.tables, known, strict=True))
     return Traffic(
         name=name,
         samples=trace.samples,
@@ -96,8 +102,9 @@ def describe(trace: Trace, name: str = "trace", curves: Sequence[MissRatioCurve]
     )
 
 
-def _table(table: TableLookups, curve: MissRatioCurve) -> TableTraffic:
+def _table(table: TableLookups, known: MissRatioCurve | None, advance: Advance) -> TableTraffic:
     """Exact facts about one table; a table that nobody looked up has zeros and empty curves."""
+    curve = _curve(table, advance) if known is None else known
     counts = row_counts(table.indices)
     sizes = table.bag_sizes()
     ranks, times = log_spaced(len(counts)), log_spaced(table.accesses - 1)
@@ -115,7 +122,7 @@ def _table(table: TableLookups, curve: MissRatioCurve) -> TableTraffic:
         popularity_rows=tuple((ranks / max(len(counts), 1)).tolist()),
         popularity_share=_shares(counts, ranks),
         reuse_within=tuple(times.tolist()),
-        reuse_share=_within(table, times),
+        reuse_share=_within(table, times, advance),
         lru_capacities=tuple(ranks.tolist()),
         lru_miss_ratio=_miss_ratio(curve, ranks),
     )
@@ -143,9 +150,19 @@ def _shares(counts: Counts, ranks: NDArray[np.int64]) -> tuple[float, ...]:
     return tuple((cumulated[ranks - 1] / cumulated[-1]).tolist()) if len(counts) else ()
 
 
-def _within(table: TableLookups, times: NDArray[np.int64]) -> tuple[float, ...]:
+def _curve(table: TableLookups, advance: Advance) -> MissRatioCurve:
+    stream = LruCurveStream()
+    for start in range(0, table.accesses, PIECE):
+        stream.feed(part := table.indices[start : start + PIECE])
+        advance(len(part))
+    return stream.curve()
+
+
+def _within(table: TableLookups, times: NDArray[np.int64], advance: Advance) -> tuple[float, ...]:
     stream = ReuseTimes()
-    stream.feed(table.indices)
+    for start in range(0, table.accesses, PIECE):
+        stream.feed(part := table.indices[start : start + PIECE])
+        advance(len(part))
     below = np.concatenate(([0], np.cumsum(stream.counts)))
     return tuple((np.interp(times + 1, bin_edges(), below) / max(table.accesses, 1)).tolist())
 

@@ -6,10 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from hotrow import __main__, progress
 
 
 def hotrow(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -78,6 +82,9 @@ def test_a_bad_trace_is_one_line_and_exit_code_1(tmp_path: Path, name: str, what
         (("report", "--trace", "small.npz", "--out", "/proc/x.html"), "cannot be written"),
         (("cache", "small.npz", "--policies", "LRUX"), "did you mean LRU"),
         (("cache", "small.npz", "--levels", "32"), "size/ways"),
+        (("cache", "small.npz", "--capacity", "99999999999999999999"), "capacity 99999999999999999999"),
+        (("cache", "small.npz", "--sample", "2.5"), "samples of 2.5 rows"),
+        (("cache", "small.npz", "--sample", "0.5"), "at most 0.125"),
         (("profile", "--trace", "small.npz", "--batch", "401"), "401"),
         (("profile", "--trace", "small.npz", "--batch", "1,x"), "1,16,64"),
         (("profile", "--trace", "small.npz", "--batch", "2", "--machine", "none.toml"), "none.toml"),
@@ -116,6 +123,7 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
     [
         ("describe", "small.npz"),
         ("cache", "small.npz"),
+        ("cache", "small.npz", "--sample", "20"),
         ("convert", "small.npz", "again.parquet"),
         ("profile", "--trace", "small.npz", "--batch", "8", "--processes", "1", "--seconds", "0.05", "--no-stacks"),
         ("report", "--trace", "small.npz", "--batch", "8", "--out", "page.html"),
@@ -135,6 +143,34 @@ def test_figures_are_written_as_svg_and_png(trace: Path, tmp_path: Path) -> None
     assert {Path(name).stem for name in names} >= {"popularity", "lru"}
     assert {Path(name).suffix for name in names} == {".svg", ".png"}
     assert all(path.stat().st_size > 1000 for path in (tmp_path / "figures").iterdir())
+
+
+def test_a_sampled_cache_says_what_is_left_out_and_draws_bands(trace: Path, tmp_path: Path) -> None:
+    done = hotrow("cache", str(trace), "--sample", "20", "--capacity", "10", "--out", str(tmp_path / "figures"))
+    assert done.returncode == 0, done.stderr
+    assert "all in one cache" in done.stdout
+    assert "10 (2.5 KiB)" in done.stdout
+    assert "note: policies, processor caches" in done.stderr
+    assert {path.name for path in (tmp_path / "figures").iterdir()} >= {"lru-shared.svg", "lru-tables.png"}
+
+
+def test_describe_and_a_sampled_cache_say_how_far_they_are(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bars = []
+
+    @contextmanager
+    def bar(what: str, unit: str, total: int | None = None, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+        done: list[int] = []
+        yield done.append
+        bars.append((what, unit, total, sum(done)))
+
+    monkeypatch.setattr(progress, "bar", bar)
+    __main__.describe(str(trace))
+    __main__.cache(str(trace), sample=20)
+    assert bars == [
+        ("read", "samples", 400, 400),
+        ("describe", "visits of lookups", 1600, 1600),
+        ("cache", "samples", 400, 400),
+    ]
 
 
 def test_ctrl_c_leaves_no_file_and_exits_with_130(tmp_path: Path) -> None:

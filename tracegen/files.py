@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import HotrowError
 from ..atomic import replacing
+from ..progress import Advance, ignore
 from .formats.format import Format
 from .trace import PER_SAMPLE, SampleError, Trace, check_same_form, concatenate
 
@@ -44,18 +45,24 @@ def samples_in(path: str | Path, format: str | None = None) -> int | None:
         return None
 
 
-def read(path: str | Path, format: str | None = None, **options: Any) -> Trace:
-    """The whole trace in `path`; options are those of its format.
+def read(path: str | Path, format: str | None = None, advance: Advance = ignore, **options: Any) -> Trace:
+    """The whole trace in `path`; options are those of its format. `advance` is called with samples as they are read.
 
     Raises HotrowError with the file, the place in it, and what to do.
     """
     path = Path(path)
     chosen = _reader(path, format)
     if chosen.read is None:
-        return concatenate(list(scan(path, chosen.name, **options)))
+        parts = []
+        for part in scan(path, chosen.name, **options):
+            parts.append(part)
+            advance(part.samples)
+        return concatenate(parts)
     options = _checked_options(chosen.name, chosen.read, options)
     with _naming(path, "read"):
-        return chosen.read(path, **options)
+        trace = chosen.read(path, **options)
+    advance(trace.samples)
+    return trace
 
 
 def scan(path: str | Path, format: str | None = None, samples: int = CHUNK_SAMPLES, **options: Any) -> Iterator[Trace]:

@@ -104,12 +104,21 @@ def test_the_study_as_json_grids_and_figures(trace: Trace) -> None:
     [
         (Request(128, policies="LRUU"), "did you mean LRU"),
         (Request(128, capacities=(0,)), "capacity 0"),
+        (Request(128, capacities=(10**20,)), "capacity 1"),
         (Request(128, levels="x"), "size/ways"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused(trace: Trace, request_: Request, what: str) -> None:
     with pytest.raises(HotrowError, match=what):
         cache_study.cache_study(trace, request_)
+
+
+def test_a_capacity_that_is_none_is_refused_before_anything_is_simulated(
+    trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_study, "lru_curves", None)
+    with pytest.raises(HotrowError, match="capacity 1"):
+        cache_study.cache_study(trace, Request(128, capacities=(5, 10**20)))
 
 
 def test_a_table_nobody_looks_up_and_one_sample() -> None:

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from hotrow.experiments.traffic import describe, figures, log_spaced
+from hotrow.analysis.miss_ratio import lru_curve
+from hotrow.experiments import traffic as traffic_module
+from hotrow.experiments.traffic import VISITS, describe, figures, log_spaced
 from hotrow.tracegen.trace import TableLookups, Trace
 
 
@@ -37,6 +39,18 @@ def test_reuse_shares_count_lookups_since_the_rows_last() -> None:
     table = describe(Trace.from_ids(ids)).tables[0]
     gaps = [i - max((k for k in range(i) if ids[k] == ids[i]), default=-(10**9)) for i in range(500)]
     assert table.reuse_share == pytest.approx([np.mean(np.array(gaps) <= time) for time in table.reuse_within])
+
+
+def test_describe_advances_by_every_visit_and_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    trace = Trace((TableLookups("a", 40, rng.integers(0, 40, 500)), TableLookups("b", 9, rng.integers(0, 9, 500))))
+    whole = describe(trace)
+    assert describe(trace, curves=[lru_curve(table.indices) for table in trace.tables]) == whole
+    monkeypatch.setattr(traffic_module, "PIECE", 70)
+    steps: list[int] = []
+    assert describe(trace, advance=steps.append) == whole
+    assert sum(steps) == VISITS * trace.accesses
+    assert max(steps) == 70
 
 
 def test_grid_has_a_row_for_every_table() -> None:

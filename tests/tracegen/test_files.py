@@ -231,3 +231,10 @@ def test_a_full_disk_is_named() -> None:
         pytest.skip("no /dev/full on this system")
     with pytest.raises(HotrowError, match="/dev/full"):
         files.write(Trace.from_ids([1]), "/dev/full/trace.npz")
+
+
+@pytest.mark.parametrize("name", ["t.npz", "t.parquet"])
+def test_reading_says_how_far_it_is(tmp_path: Path, name: str) -> None:
+    files.write(Trace.from_ids(np.arange(70_000) % 7), tmp_path / name)
+    steps: list[int] = []
+    assert files.read(tmp_path / name, advance=steps.append).samples == sum(steps) == 70_000
