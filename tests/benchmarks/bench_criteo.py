@@ -74,7 +74,6 @@ def test_speed_against_pandas(benchmark: Any, tmp_path: Path) -> None:
             seconds.append(time.process_time() - start)
     benchmark.extra_info["pandas seconds / hotrow seconds"] = round(median(theirs) / median(ours), 2)
     benchmark.extra_info["lines per CPU second"] = round(LINES / median(ours))
-    print(dict(benchmark.extra_info))
     benchmark.pedantic(with_hotrow, (path,), rounds=3)
     assert median(theirs) >= 3 * median(ours)
 
@@ -91,5 +90,4 @@ def test_memory_on_five_million_lines(benchmark: Any, tmp_path: Path) -> None:
         kind = "folded" if limit else f"{distinct} distinct ids"
         benchmark.extra_info[f"MiB, {kind}"] = round(peak / MIB)
         assert peak <= 256 * MIB + (0 if limit else 32 * distinct)
-    print(dict(benchmark.extra_info))
     benchmark.pedantic(with_hotrow, (path,), rounds=1)

@@ -74,7 +74,6 @@ def test_write_and_read(benchmark: Any, tmp_path: Path, name: str) -> None:
     info["written, million lookups per CPU second"] = round(trace.accesses / writing / 1e6, 1)
     info["read, million lookups per CPU second"] = round(trace.accesses / reading / 1e6, 1)
     info["bytes per lookup"] = round(path.stat().st_size / trace.accesses, 2)
-    print(name, dict(info))
     benchmark.pedantic(consume, (path,), {"format": name}, rounds=1)
 
 
@@ -101,5 +100,4 @@ def test_parquet_to_oracle_general_and_back(benchmark: Any, tmp_path: Path) -> N
         seconds = {"to oracleGeneral": cpu_seconds(there), "back": cpu_seconds(again), "pyarrow": cpu_seconds(decoded)}
         for name, taken in seconds.items():
             info[f"{kind}, {name}, million lookups per CPU second"] = round(trace.accesses / taken / 1e6, 1)
-        print({name: value for name, value in info.items() if name.startswith(kind)})
     benchmark.pedantic(there, rounds=1)

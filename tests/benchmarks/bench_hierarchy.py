@@ -80,10 +80,8 @@ def test_three_levels(benchmark: Any, name: str) -> None:
             assert peer_misses(simulator) == [level.misses for level in simulate(addresses, LEVELS)]
     rates = {form: ACCESSES / median(each) / 1e6 for form, each in spent.items()}
     benchmark.extra_info.update({f"{form}, M/s": rate for form, rate in rates.items()})
-    print(f"\n{name}: {rates['ours']:.1f} M/s", end="")
     for form in ("array", "list"):
         benchmark.extra_info[f"ratio to {form}"] = rates["ours"] / rates[form]
-        print(f"; pycachesim from a {form} {rates[form]:.2f} M/s, ratio {rates['ours'] / rates[form]:.1f}", end="")
     benchmark.pedantic(simulate, args=(addresses, LEVELS), rounds=1)
 
 
@@ -104,6 +102,5 @@ def test_a_trace(benchmark: Any, name: str) -> None:
         spent, lines = [], part.accesses * (2 if "update_every" in options else 1)
         for _ in range(REPEATS):
             spent.append(seconds(lambda: simulate_trace(part, layout, LEVELS, **options)))  # type: ignore[arg-type]  # noqa: B023
-        benchmark.extra_info[label] = lines / median(spent) / 1e6
-        print(f"\n{name}, {label}: {lines / median(spent) / 1e6:.1f} M lines/s", end="")
+        benchmark.extra_info[f"{label}, M lines/s"] = lines / median(spent) / 1e6
     benchmark.pedantic(simulate_trace, args=(trace, layout, LEVELS), rounds=1)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from hotrow.models.backends.backends import backends, make_backend
 from hotrow.models.config import ModelConfig, TableConfig
 from hotrow.models.data.distributions import Pooling
 from hotrow.models.data.random_source import RandomSource
@@ -20,6 +21,7 @@ from hotrow.models.fast.inference import FastInference
 from hotrow.models.fast.training import FastForward
 from hotrow.models.inputs import Batch
 from hotrow.models.loss import click_loss
+from hotrow.models.quantization.inference import quantized, quantized_bytes
 from hotrow.models.training.optimizers import make_optimizer
 
 _spec = importlib.util.spec_from_file_location("peer_dlrm", Path(__file__).with_name("peer_dlrm.py"))
@@ -83,12 +85,11 @@ def in_turn(inputs: list[Any], work: Callable[[Any], Any]) -> Callable[[], Any]:
     return step
 
 
-def report(benchmark: Any, name: str, seconds: dict[str, float], peer: str) -> None:
+def report(benchmark: Any, seconds: dict[str, float], peer: str) -> None:
     for way, spent in seconds.items():
         benchmark.extra_info[f"{way} µs"] = round(1e6 * spent, 1)
         if way != peer:
             benchmark.extra_info[f"{way}, times as fast"] = round(seconds[peer] / spent, 2)
-    print(name, dict(benchmark.extra_info))
 
 
 @pytest.mark.benchmark(group="inference")
@@ -110,8 +111,76 @@ def test_inference_against_a_module_per_table(benchmark: Any, shape: int, size: 
             "fast": in_turn(made, lambda b: fast(b.dense, b.indices, b.offsets)),
         }
         seconds = interleaved(ways, 7, max(1, min(200, 4096 // size)))
-        report(benchmark, f"{NAMES[shape]}, batch {size}:", seconds, "module per table")
+        report(benchmark, seconds, "module per table")
         benchmark.pedantic(ways["fast"], rounds=5)
+
+
+def jax_one_hot(network: DLRM) -> Callable[..., Any]:
+    """The peer in JAX: one jitted function of dense features and row numbers [samples, tables]."""
+    jax = pytest.importorskip("jax")
+    jnp = jax.numpy
+    state = {name: jnp.asarray(value.numpy()) for name, value in network.state_dict().items()}
+    tables = jnp.concatenate([state[f"tables.{k}.weight"] for k in range(len(network.tables))])
+    rows = [table.rows for table in network.config.tables]
+    starts = jnp.asarray([sum(rows[:k]) for k in range(len(rows))])
+    pairs = jnp.tril_indices(len(rows) + 1, -1)
+
+    def mlp(name: str, x: Any, count: int, last_relu: bool) -> Any:
+        for k in range(0, 2 * count, 2):
+            x = x @ state[f"{name}.{k}.weight"].T + state[f"{name}.{k}.bias"]
+            x = jax.nn.relu(x) if last_relu or k < 2 * count - 2 else x
+        return x
+
+    @jax.jit
+    def run(dense: Any, ids: Any) -> Any:
+        x = mlp("bottom", dense, len(network.config.bottom), True)
+        vectors = jnp.concatenate([x[:, None], tables[ids + starts]], axis=1)
+        products = jnp.einsum("bid,bjd->bij", vectors, vectors)
+        mixed = jnp.concatenate([x, products[:, pairs[0], pairs[1]]], axis=1)
+        return jax.nn.sigmoid(mlp("top", mixed, len(network.config.top), False)[:, 0])
+
+    return run
+
+
+@pytest.mark.benchmark(group="backends")
+@pytest.mark.parametrize("size", [1, 16, 128, 2048])
+@pytest.mark.parametrize("shape", [0, 1], ids=NAMES[:2])
+def test_backends_against_a_module_per_table(benchmark: Any, shape: int, size: int) -> None:
+    torch.set_num_threads(1)
+    config, _, pooling = SHAPES[shape]
+    network = DLRM(config).requires_grad_(False)
+    peer = peer_of(network)
+    made = batches(config, size, pooling, 8)
+    opened = [(b.dense, b.indices, tuple(starts[:-1] for starts in b.offsets)) for b in made]
+    ways = {"module per table": in_turn(opened, lambda b: peer(*b))}
+    for backend in backends():
+        if backend.missing() is None and backend.name != "compile":  # recompiles per batch size; aot is the same code
+            run = make_backend(backend.name, network, made[0])
+            ways[backend.name] = in_turn(made, lambda b, run=run: run(b.dense, b.indices, b.offsets))
+    jax = jax_one_hot(network)
+    arrays = [(b.dense.numpy(), torch.stack(b.indices, 1).numpy()) for b in made]
+    ways["jax"] = in_turn(arrays, lambda b: jax(*b).block_until_ready())
+    with torch.inference_mode():
+        seconds = interleaved(ways, 7, max(1, min(100, 4096 // size)))
+    report(benchmark, f"{NAMES[shape]}, backends, batch {size}:", seconds, "module per table")
+    benchmark.pedantic(ways["fast"], rounds=5)
+
+
+@pytest.mark.benchmark(group="precisions")
+@pytest.mark.parametrize("shape", range(len(SHAPES)), ids=NAMES)
+def test_precisions_of_tables_and_mlps(benchmark: Any, shape: int) -> None:
+    torch.set_num_threads(1)
+    config, _, pooling = SHAPES[shape]
+    network = DLRM(config)
+    made = batches(config, 512, pooling, 4)
+    ways = {}
+    for bits in ((32, 32), (8, 32), (4, 32), (32, 16), (32, 8), (4, 8)):
+        run = quantized(network, *bits)
+        ways[f"tables {bits[0]}, MLPs {bits[1]}"] = in_turn(made, lambda b, run=run: run(b.dense, b.indices, b.offsets))
+        share = quantized_bytes(config, *bits) / config.bytes
+        benchmark.extra_info[f"tables {bits[0]}, MLPs {bits[1]}, share of bytes"] = round(share, 4)
+    report(benchmark, f"{NAMES[shape]}, precisions, batch 512:", interleaved(ways, 5, 2), "tables 32, MLPs 32")
+    benchmark.pedantic(ways["tables 4, MLPs 8"], rounds=3)
 
 
 @pytest.mark.benchmark(group="training")
@@ -143,5 +212,5 @@ def test_training_against_a_module_per_table(benchmark: Any, shape: int, size: i
         assert ours(batch) == pytest.approx(theirs(batch), rel=1e-4)
     ways = {"module per table": in_turn(made, theirs), "fast": in_turn(made, ours)}
     seconds = interleaved(ways, 7, 10 if size == 128 else 1)
-    report(benchmark, f"{NAMES[shape]}, training, batch {size}:", seconds, "module per table")
+    report(benchmark, seconds, "module per table")
     benchmark.pedantic(ways["fast"], rounds=3)

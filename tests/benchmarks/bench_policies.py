@@ -98,7 +98,6 @@ def test_against_libcachesim(benchmark: Any, traces: Any, policy: str) -> None:
         benchmark.extra_info[f"{name}: M accesses per CPU second, libcachesim"] = round(ACCESSES / its / 1e6, 2)
     benchmark.extra_info["libcachesim seconds / hotrow seconds"] = round(geometric_mean(ratios), 1)
     benchmark.extra_info["to reach"] = goal
-    print(policy, dict(benchmark.extra_info))
     benchmark.pedantic(simulate, (traces["a"][0], policy, CAPACITY), rounds=1)
 
 
@@ -109,7 +108,6 @@ def test_alone(benchmark: Any, traces: Any, policy: str) -> None:
         simulate(ids[:1000], policy, capacity)
         mine = median(timed(simulate, ids, policy, capacity, threads=1)[0] for _ in range(REPEATS))
         benchmark.extra_info[f"{name}: M accesses per CPU second, hotrow"] = round(ACCESSES / mine / 1e6, 1)
-    print(policy, dict(benchmark.extra_info))
     benchmark.pedantic(simulate, (traces["a"][0], policy, capacity), rounds=1)
 
 
@@ -120,5 +118,4 @@ def test_six_policies_at_eight_sizes(benchmark: Any, shared: Path) -> None:
     compare(ids, FAST, sizes)  # compiles
     seconds = [timed(compare, ids, FAST, sizes)[0] for _ in range(REPEATS)]
     benchmark.extra_info["CPU seconds"] = round(median(seconds), 2)
-    print(dict(benchmark.extra_info))
     benchmark.pedantic(compare, (ids, FAST, sizes), rounds=REPEATS)

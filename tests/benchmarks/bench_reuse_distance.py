@@ -1,11 +1,14 @@
 """Exact LRU curves: accesses per CPU second against a plain Fenwick tree and libCacheSim, on threads; and memory.
 
 Traces of 10 million accesses: a = Zipf 0.9 over 1e6 rows, b = uniform over 1e6, c = Zipf 1.2 over 1e7; int32 ids in
-memory. All of `lru_curve` counts: checks, tables, curve. libCacheSim has no exact curve in its Python package; its time
-is that of one LRU cache of 100,000 rows, one point of a curve, over its own binary format mapped from disk.
+memory. All of `lru_curve` counts: checks, tables, curve. The Fenwick tree is as large as the rows that are looked up,
+which it is told, and numbers ids first where they are fewer than the ids; so its rate stands with the numbering and
+without. libCacheSim has no exact curve in its Python package; its time is that of one LRU cache of 100,000 rows, one
+point of a curve, over its own binary format mapped from disk. Rates are in million accesses per CPU second.
 HOTROW_BENCH_ROWS (default 100,000,000) sets the rows of the largest case, which takes about 3 GB at that.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -23,13 +26,17 @@ from numpy.typing import NDArray
 from hotrow.analysis.miss_ratio import LruCurveStream, lru_curve
 from hotrow.analysis.reuse_time import ReuseTimes
 from hotrow.analysis.sampling import sampled_curve
+from hotrow.analysis.stack import lru_stack
 from hotrow.analysis.stack.dense_ids import dense_ids
 from hotrow.analysis.stack.lru_stack import DistanceCounts, LruStack, count_part
 
 ACCESSES = 10_000_000
 LONG = 100_000_000
+ROWS = int(os.environ.get("HOTROW_BENCH_ROWS", 100_000_000))
+FOLDER = str(Path(__file__).parent)
 CAPACITY = 100_000
-REPEATS = 5
+REPEATS = 7
+AVX2 = {"NUMBA_CPU_NAME": "znver2", "NUMBA_CPU_FEATURES": ""}  # the features of that processor, none of this one
 
 
 def zipf(rng: np.random.Generator, rows: int, exponent: float, accesses: int = ACCESSES) -> NDArray[np.int32]:
@@ -92,6 +99,12 @@ def fenwick_histogram(ids: NDArray[np.int32], rows: int) -> NDArray[np.int64]:
     return histogram
 
 
+def printed(program: str, environment: dict[str, str] | None = None) -> str:
+    """What a process of its own prints."""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
 def seconds(call: Callable[..., Any], *arguments: Any, clock: Callable[[], float] = time.process_time) -> float:
     start = clock()
     call(*arguments)
@@ -102,17 +115,79 @@ def one_thread(ids: NDArray[Any]) -> Any:
     return lru_curve(ids, threads=1)
 
 
+def alone(ids: NDArray[Any]) -> dict[str, float]:
+    """Rates of the whole call, and of the kernel within it."""
+    inner, whole, within = lru_stack.access_rows, [], []
+    spent = 0.0
+
+    def timed(*arguments: Any) -> int:
+        nonlocal spent
+        start = time.process_time()
+        found = int(inner(*arguments))
+        spent += time.process_time() - start
+        return found
+
+    one_thread(ids[:1000])  # compiles
+    lru_stack.access_rows = timed
+    try:
+        for _ in range(REPEATS):
+            spent = 0.0
+            whole.append(seconds(one_thread, ids))
+            within.append(spent)
+    finally:
+        lru_stack.access_rows = inner
+    rates = {"median": median(whole), "best": min(whole), "kernel, median": median(within), "kernel, best": min(within)}
+    return {name: len(ids) / taken / 1e6 for name, taken in rates.items()}
+
+
+@pytest.mark.parametrize("name", "abc")
+def test_alone(benchmark: Any, name: str) -> None:
+    ids = make(name)
+    note(benchmark, aim=100, **alone(ids))
+    benchmark.pedantic(one_thread, (ids,), rounds=REPEATS)
+
+
+WITH_AVX2 = """
+import json, sys
+sys.path.insert(0, {folder!r})
+import bench_reuse_distance as bench
+rates = bench.alone(bench.make({name!r}))
+wide = any("zmm" in text for text in bench.lru_stack.access_rows.inspect_asm().values())
+print(json.dumps(rates | {{"wide": wide}}))
+"""
+
+
+@pytest.mark.parametrize("name", "abc")
+def test_alone_with_avx2(benchmark: Any, name: str, tmp_path: Path) -> None:
+    """The same in a process whose code is compiled for a processor without AVX-512."""
+    program = WITH_AVX2.format(folder=FOLDER, name=name)
+    environment = os.environ | AVX2 | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    rates = json.loads(benchmark.pedantic(printed, (program, environment), rounds=1))
+    assert not rates.pop("wide"), "there are 512-bit registers in the code"
+    note(benchmark, aim=75, **rates)
+
+
 @pytest.mark.parametrize("name", "abc")
 def test_against_fenwick(benchmark: Any, name: str) -> None:
-    ids, rows = make(name), 10**7 if name == "c" else 10**6
-    curve, peer = one_thread(ids), fenwick_histogram(ids, rows)  # compiles
+    ids = make(name)
+    dense, rows = dense_ids(ids)
+    curve, peer = one_thread(ids), fenwick_histogram(dense, rows)  # compiles
     np.testing.assert_array_equal(curve.histogram, np.trim_zeros(peer, "b"))
-    pairs = [(seconds(one_thread, ids), seconds(fenwick_histogram, ids, rows)) for _ in range(REPEATS)]
-    ours, theirs = (median(column) for column in zip(*pairs, strict=True))
-    note(benchmark, hotrow=ACCESSES / ours / 1e6, fenwick=ACCESSES / theirs / 1e6, ratio=theirs / ours)
-    benchmark.extra_info["best"] = round(ACCESSES / min(pair[0] for pair in pairs) / 1e6, 1)
-    print(name, dict(benchmark.extra_info))
-    benchmark.pedantic(one_thread, (ids,), rounds=1)
+    turns = [
+        (seconds(one_thread, ids), seconds(fenwick_histogram, dense, rows), seconds(dense_ids, ids))
+        for _ in range(REPEATS)
+    ]
+    ours, theirs, numbering = (median(column) for column in zip(*turns, strict=True))
+    note(
+        benchmark,
+        touched_rows=rows,
+        hotrow=ACCESSES / ours / 1e6,
+        fenwick_of_numbered_rows=ACCESSES / theirs / 1e6,
+        ratio_numbering_left_out=theirs / ours,
+        ratio_with_numbering=(theirs + numbering) / ours,
+        aim=12,
+    )
+    benchmark.pedantic(one_thread, (ids,), rounds=REPEATS)
 
 
 @pytest.mark.parametrize("name", "abc")
@@ -132,7 +207,6 @@ def test_against_one_cache_of_libcachesim(benchmark: Any, name: str, tmp_path: P
     pairs = [(seconds(one_thread, ids), seconds(peer)) for _ in range(REPEATS)]
     ours, theirs = (median(column) for column in zip(*pairs, strict=True))
     note(benchmark, hotrow=ACCESSES / ours / 1e6, one_libcachesim_cache=ACCESSES / theirs / 1e6, ratio=theirs / ours)
-    print(name, dict(benchmark.extra_info))
     benchmark.pedantic(one_thread, (ids,), rounds=1)
 
 
@@ -161,9 +235,9 @@ def test_two_threads(benchmark: Any, name: str) -> None:
         one_thread=LONG / median(serial) / 1e6,
         two_threads_critical_path=LONG / median(critical) / 1e6,
         ratio=median(serial) / median(critical),
+        aim=1.6,
         ratio_of_wall_times=median(wall_one) / median(wall_two),
     )
-    print(name, dict(benchmark.extra_info))
     benchmark.pedantic(lru_curve, (ids,), rounds=1)
 
 
@@ -180,16 +254,31 @@ before = peak()
 one_thread(ids)
 print(peak() - before)
 """
+MANY_ROWS = """
+import sys, numpy as np
+sys.path.insert(0, {folder!r})
+from bench_reuse_distance import LruCurveStream
+def held(): return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) / 1024
+stream, step = LruCurveStream(threads=1), 10**6
+stream.feed(np.arange(step, dtype=np.int32))
+stream, before = LruCurveStream(threads=1), held()
+for start in range(0, {rows}, step):
+    stream.feed(np.arange(start, min(start + step, {rows}), dtype=np.int32))
+print(held() - before)
+"""
 
 
 @pytest.mark.parametrize("name", "abc")
 def test_memory_beyond_the_trace(benchmark: Any, name: str) -> None:
     """Growth of the peak resident set over lru_curve, MiB; Linux."""
-    program = MEMORY.format(folder=str(Path(__file__).parent), name=name)
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    note(benchmark, mebibytes=float(ran.stdout))
-    print(name, dict(benchmark.extra_info))
-    benchmark.pedantic(int, rounds=1)
+    program = MEMORY.format(folder=FOLDER, name=name)
+    note(benchmark, mebibytes=float(benchmark.pedantic(printed, (program,), rounds=1)), aim=40)
+
+
+def test_memory_of_many_rows(benchmark: Any) -> None:
+    """Resident memory that a stream holds after so many rows, MiB; Linux."""
+    program = MANY_ROWS.format(folder=FOLDER, rows=ROWS)
+    note(benchmark, million_rows=ROWS / 1e6, mebibytes=float(benchmark.pedantic(printed, (program,), rounds=1)))
 
 
 @njit(cache=True)
@@ -201,22 +290,21 @@ def update(counts: NDArray[np.uint32], ids: NDArray[np.int32]) -> None:
 
 def test_many_rows(benchmark: Any) -> None:
     """Against plain updates of 4 bytes per row at random: a distance needs three such, to slot, bit and count."""
-    rows = int(os.environ.get("HOTROW_BENCH_ROWS", 100_000_000))
     stream = LruCurveStream(threads=1)
-    stream.feed(np.arange(rows, dtype=np.int32))
-    ids = np.random.default_rng(0).integers(0, rows, rows // 2, np.int32)
-    counts = np.ones(rows, np.uint32)
+    stream.feed(np.arange(ROWS, dtype=np.int32))
+    ids = np.random.default_rng(0).integers(0, ROWS, ROWS // 2, np.int32)
+    counts = np.ones(ROWS, np.uint32)
     update(counts, ids[:1])  # compiles
-    taken, peer = seconds(stream.feed, ids), seconds(update, counts, ids)
+    taken = benchmark.pedantic(seconds, (stream.feed, ids), rounds=1)
+    peer = seconds(update, counts, ids)
     note(
         benchmark,
-        million_rows=rows / 1e6,
+        million_rows=ROWS / 1e6,
         hotrow=len(ids) / taken / 1e6,
+        aim=40,
         random_updates=len(ids) / peer / 1e6,
         ratio=peer / taken,
     )
-    print(dict(benchmark.extra_info))
-    benchmark.pedantic(int, rounds=1)
 
 
 @pytest.mark.parametrize("name", "abc")
@@ -242,8 +330,7 @@ def test_samples(benchmark: Any, name: str) -> None:
     taken = seconds(stream.feed, ids)
     error = np.abs(stream.miss_ratio(capacities) - exact)
     benchmark.extra_info["AET"] = {"M/s": round(ACCESSES / taken / 1e6, 1), "mean error": round(float(error.mean()), 5)}
-    print(name, dict(benchmark.extra_info))
-    benchmark.pedantic(int, rounds=1)
+    benchmark.pedantic(sampled_curve, (ids, capacities), {"rows": 8192}, rounds=1)
 
 
 def test_numbering_scattered_ids(benchmark: Any) -> None:
@@ -259,8 +346,7 @@ def test_numbering_scattered_ids(benchmark: Any) -> None:
         curve_of_scattered_ids=ACCESSES / curve / 1e6,
         ratio_to_numpy_unique=unique / numbering,
     )
-    print(dict(benchmark.extra_info))
-    benchmark.pedantic(int, rounds=1)
+    benchmark.pedantic(dense_ids, (ids,), rounds=3)
 
 
 def note(benchmark: Any, **numbers: float) -> None:

@@ -63,7 +63,6 @@ def test_random_data_against_the_benchmarks_way(
         "benchmark's way ms": round(1e3 * median(slow), 1),
         "times as fast": round(ratio, 1),
     }
-    print(name, dict(benchmark.extra_info))
     benchmark.pedantic(lambda: ours.batch(0, 1), rounds=5)
     assert ratio >= 50
 
@@ -91,7 +90,6 @@ def test_share_of_a_training_step(
         "batch ms": round(1e3 * preparing, 3),
         "share of the step": round(share, 4),
     }
-    print(name, dict(benchmark.extra_info))
     benchmark.pedantic(lambda: source.batch(0, 1), rounds=3)
     assert share < 0.05
 
@@ -121,5 +119,4 @@ def test_sparse_sgd_against_torch(benchmark: Any) -> None:
         "torch ms": round(1e3 * median(theirs), 1),
         "times as fast": round(median(theirs) / median(ours), 2),
     }
-    print(dict(benchmark.extra_info))
     benchmark.pedantic(lambda: timed(lambda: own.step(0.1)), rounds=1)
