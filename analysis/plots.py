@@ -39,6 +39,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 FEW_POINTS = 12  # points of a line are marked up to here
 BACKWARD = " backward"
 MAX_SERIES = 16  # more lines than this cannot be told apart
+LINE = 0.17  # inches of a legend's line
+ROOM = 90  # letters that a figure is wide, in a legend
+LONGEST = 40  # letters of a series' name that are shown
 INSIDE = 8  # series that a legend inside the axes has room for
 
 Series = tuple[str, Sequence[float], Sequence[float]]  # name, x, y
@@ -92,8 +95,12 @@ def _lines(figure: Figure, axes: Axes, series: Sequence[Series], what: str = "ta
     for k, (name, x, y) in enumerate(series[:MAX_SERIES]):
         colour, dash = PALETTE[k % len(PALETTE)], DASHES[k % len(DASHES)]
         marker = MARKERS[k % len(MARKERS)] if len(x) <= FEW_POINTS else ""
-        axes.plot(x, y, label=name, color=colour, linestyle=dash, linewidth=1.8, marker=marker, markersize=4)
+        axes.plot(x, y, label=_shown(name), color=colour, linestyle=dash, linewidth=1.8, marker=marker, markersize=4)
     _legend(figure, axes, len(series), what)
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def _legend(figure: Figure, axes: Axes, count: int, what: str, title: str | None = None) -> None:
@@ -101,7 +108,11 @@ def _legend(figure: Figure, axes: Axes, count: int, what: str, title: str | None
     if count > MAX_SERIES:
         title = f"{title + '; ' if title else ''}the first {MAX_SERIES} of {count} {what}"
     if count > INSIDE or title:
-        figure.legend(loc="outside lower center", ncols=5, fontsize=8, title=title, title_fontsize=8)
+        longest = max((len(str(line.get_label())) for line in axes.lines), default=1)
+        columns = max(1, min(5, ROOM // (longest + 8)))
+        lines = -(-min(count, MAX_SERIES) // columns) + bool(title)
+        figure.set_figheight(figure.get_figheight() + LINE * lines)
+        figure.legend(loc="outside lower center", ncols=columns, fontsize=8, title=title, title_fontsize=8)
     elif count > 1:
         axes.legend(fontsize=8)
 
@@ -147,10 +158,13 @@ def miss_ratio(
                 axes.axvspan(low, high, color="#666666", alpha=0.2, linewidth=0)
             axes.axvline(at, color="#666666", linewidth=1)
             axes.annotate("knee", (at, 1), xycoords=("data", "axes fraction"), ha="right", va="top", fontsize=8)
-        for k, (name, capacity) in enumerate(marks):
+        shown = sorted((mark for mark in marks if mark[1] >= 1), key=lambda mark: mark[1])
+        for k, (name, capacity) in enumerate(shown):
             axes.axvline(capacity, color="#666666", linewidth=1, linestyle=":")
-            place = (capacity, 0.02 + 0.07 * (k % 4))
-            axes.annotate(f" {name}", place, xycoords=("data", "axes fraction"), fontsize=7)
+            side = "left" if k + 1 == len(shown) else "right"  # so that the two largest stand apart
+            axes.annotate(
+                f" {name} ", (capacity, 0.02), xycoords=("data", "axes fraction"), fontsize=7, rotation=90, ha=side
+            )
         axes.set(ylim=(0, 102), xlabel="capacity, rows", ylabel="lookups that miss, %", title=title)
         return figure
 
@@ -177,7 +191,7 @@ def drift(series: Sequence[tuple[str, Sequence[float], Sequence[float]]]) -> Fig
         for k, (name, own, first) in enumerate(series[:MAX_SERIES]):
             windows, colour = range(1, len(own) + 1), PALETTE[k % len(PALETTE)]
             marker = MARKERS[k // len(PALETTE)] if k >= len(PALETTE) else ""
-            axes.plot(windows, [100 * v for v in own], color=colour, label=name, marker=marker)
+            axes.plot(windows, [100 * v for v in own], color=colour, label=_shown(name), marker=marker)
             axes.plot(windows, [100 * v for v in first], color=colour, linestyle="--", marker=marker)
         _legend(figure, axes, len(series), "tables", "solid: own hot set; dashed: the first")
         axes.set(

@@ -110,7 +110,12 @@ def figures(curves: LruCurves, marks: Sequence[tuple[str, int]] = ()) -> dict[st
     sizes = [10**k for k in range(len(str(max(curve.distinct for curve in curves.tables))))]
     hits = [[int(curves.tables[k].hits(s)) / max(curves.tables[k].accesses, 1) for s in sizes] for k in busiest]
     return {
-        "lru-shared": plots.miss_ratio([whole], None if knee is None else (knee.capacity, knee.low, knee.high), marks),
+        "lru-shared": plots.miss_ratio(
+            [whole],
+            None if knee is None else (knee.capacity, knee.low, knee.high),
+            marks,
+            "LRU miss ratio, one cache for all tables",
+        ),
         "lru-tables": plots.heat_map(
             [curves.names[k] for k in busiest], [f"{s:,}" for s in sizes], hits, "LRU hits by table, a cache for each"
         ),

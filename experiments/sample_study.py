@@ -43,17 +43,65 @@ class Shared:
 
 
 @dataclass(frozen=True)
+class TableStudy:
+    """One table's part, when a capacity is shared out by gain: its rows, hits, and samples all of whose lookups hit.
+
+    pages: hits of as many bytes that hold whole pages, None as in Shared. batch: its reuse in a batch, None where the
+    trace is shorter than one.
+    """
+
+    table: str
+    rows: int
+    hit_ratio: float
+    perfect: float
+    pages: float | None
+    batch: BatchReuse | None
+
+
+@dataclass(frozen=True)
 class SampleStudy:
-    """What samples, batches and pages see. batches: all tables together, one entry per batch size."""
+    """What samples, batches and pages see. batches: all tables together, one entry per batch size.
+
+    capacity: in rows, of all tables together, that `tables` share by gain.
+    """
 
     row_bytes: int
     shared: tuple[Shared, ...]
     batches: tuple[BatchReuse, ...]
     drifts: tuple[Drift, ...]
+    capacity: int
+    tables: tuple[TableStudy, ...]
 
     def grids(self) -> tuple[Grid, ...]:
-        """Capacity shared out, batches, drift."""
-        return (self._shared(), self._batches(), self._drift())
+        """Capacity shared out, batches, each table's part where there are several, drift."""
+        own = (self._tables(),) if len(self.tables) > 1 else ()
+        return (self._shared(), self._batches(), *own, self._drift())
+
+    def _tables(self) -> Grid:
+        batches = [t.batch for t in self.tables if t.batch is not None]
+        batched = ("distinct", "MB saved", "twice in a bag") if batches else ()
+        rows = tuple(
+            (
+                t.table,
+                f"{t.rows:,}",
+                f"{t.hit_ratio:.2%}",
+                f"{t.perfect:.2%}",
+                "–" if t.pages is None else f"{t.pages:.2%}",
+                *(
+                    ()
+                    if t.batch is None
+                    else (
+                        f"{t.batch.distinct_ratio:.1%}",
+                        f"{t.batch.saved_bytes / 1e6:,.3g}",
+                        f"{t.batch.duplicates_in_bags:.2%}",
+                    )
+                ),
+            )
+            for t in self.tables
+        )
+        caption = f"Each table's part of {self.capacity:,} rows shared out by gain"
+        caption += f"; its rows in batches of {batches[0].batch:,}" if batches else ""
+        return Grid(caption, ("table", "rows", "hits", "whole samples", "4 KiB pages", *batched), rows, "simulated")
 
     def _shared(self) -> Grid:
         heads = ("rows in all", "by gain", "even", "one cache", "whole samples", "4 KiB pages")
@@ -108,12 +156,28 @@ def sample_study(
     made = [splits(curves.tables, curves.shared, row_bytes, size * row_bytes) for size in sizes]
     perfect = perfect_hit_ratio(trace, [found[0].rows or () for found in made], curves.distances)
     pages = _page_hits(trace, row_bytes, sizes)
+    middle = len(sizes) // 2
     return SampleStudy(
         row_bytes,
         tuple(Shared(size, s, float(p), page) for size, s, p, page in zip(sizes, made, perfect, pages, strict=True)),
         tuple(_together(trace, batch, row_bytes) for batch in BATCHES if batch <= trace.samples),
         tuple(drift(table) for table in trace.tables if table.accesses >= WINDOWS),
+        sizes[middle],
+        _by_table(trace, curves, row_bytes, made[middle][0].rows or ()),
     )
+
+
+def _by_table(trace: Trace, curves: LruCurves, row_bytes: int, rows: Sequence[int]) -> tuple[TableStudy, ...]:
+    batch = max((size for size in BATCHES[:2] if size <= trace.samples), default=None)
+    made = []
+    for k, (table, share) in enumerate(zip(trace.tables, rows, strict=True)):
+        alone = Trace((table,))
+        (perfect,) = perfect_hit_ratio(alone, [(share,)], curves.distances[k : k + 1])
+        (pages,) = _page_hits(alone, row_bytes, [share])
+        hits = int(curves.tables[k].hits(share)) / max(table.accesses, 1)
+        reuse = None if batch is None else batch_reuse(table, batch, row_bytes)
+        made.append(TableStudy(table.name, share, hits, float(perfect), pages, reuse))
+    return tuple(made)
 
 
 def _page_hits(trace: Trace, row_bytes: int, sizes: Sequence[int]) -> list[float | None]:
