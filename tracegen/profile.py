@@ -251,6 +251,6 @@ def built_in() -> tuple[str, ...]:
 
 def characterize(trace: Trace, name: str = "trace") -> TraceProfile:
     """Popularity, bag sizes and locality of every table, exact and so not private."""
-    from .release import exact_profile  # release writes profiles, so it comes after this module
+    from .measure import exact_profile  # it makes profiles, so it comes after this module
 
     return exact_profile(trace, name)

@@ -46,19 +46,11 @@ from numpy.typing import NDArray
 from .. import HotrowError
 from . import locality
 from .clock import ClockedTable, kept_samples, place
-from .fit import Released, fit_table
-from .privacy import (
-    Charge,
-    Ledger,
-    Mechanism,
-    PrivacyBudget,
-    deviation,
-    epsilon_of,
-    library,
-    noise_scale,
-    rho_of,
-)
-from .profile import PrivacyHeader, Spent, TraceProfile
+from .disclosure import privacy_header
+from .fit import fit_table
+from .measure import ASSUMPTIONS, HOT_COUNT, Measured, hot_buckets, hot_windows, measure, released
+from .privacy import Charge, Ledger, Mechanism, PrivacyBudget, deviation, noise_scale, rho_of
+from .profile import TraceProfile
 from .trace import Trace
 
 Ints = NDArray[np.int64]
@@ -88,24 +80,8 @@ STATISTICS = (
     Statistic("bags", 2, 2, 0.03, of_samples=True),
 )
 FILLED = Statistic("filled", 1, 1, 0.01, of_samples=True)
-BUCKETS = 2**17
-HOT_ROWS = 2048
-HOT_COUNT = 96  # a row is hot from this noisy count on, and from 12 noise scales on
 SHORT, HOPELESS = 10_000, 200  # slots × ε of one access
-EXACT_WINDOW, PRIVATE_WINDOW = 1024, 4096.0  # slots of an age window: exact, and at ε = 1 for one access
-_ASSUMPTIONS = (
-    "tables are generated independently of each other",
-    "rows are renumbered at random: ids, and what lies beside what, are not kept",
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """A table's exact statistics before noise; windows are counted only once the hot buckets are known."""
-
-    table: ClockedTable
-    values: dict[str, Ints]
-    bucket_of_row: Ints
+PRIVATE_WINDOW = 4096.0  # slots of an age window at ε = 1 for one access
 
 
 @dataclass(frozen=True)
@@ -117,34 +93,12 @@ class Bounds:
     limit: float
 
 
-def measure(table: ClockedTable, windows: int, key: int = 0) -> Measured:
-    """All statistics but windows, exact. key: of the hash that puts rows into buckets."""
-    seen = locality.history(table, windows)
-    small = np.bincount(np.minimum(seen.counts, locality.SMALL + 1), minlength=locality.SMALL + 2)[1:]
-    excess = np.zeros(table.length // (locality.SMALL + 1) + 1, np.int64)
-    above = np.sort(seen.counts[seen.counts > locality.SMALL + 1])[::-1] - (locality.SMALL + 1)
-    excess[: len(above)] = above
-    buckets, bucket_of_row = _buckets(table, seen.counts, key)
-    values = {
-        "distinct": np.array([len(table.ids)]),
-        "popularity": np.concatenate((small, excess)),
-        "buckets": buckets,
-        "spans": locality.span_table(seen, table.length),
-        "births": locality.birth_table(seen, table.length),
-        "reuse": seen.ages[:, :-1].sum(0),
-        "ages": np.concatenate((seen.ages.ravel(), locality.death_table(seen, table.length, windows))),
-        "pairs": seen.pairs,
-        "bags": np.bincount(table.bag_sizes(), minlength=table.per_sample + 1),
-    }
-    return Measured(table, values, bucket_of_row)
-
-
 def plan(table: ClockedTable, bounds: Bounds) -> tuple[tuple[Statistic, float], ...]:
     """The statistics that a table's release holds, and what each may cost; public facts alone decide."""
     # a one-hot table has one lookup per sample by the form of the log, or none where a user's was dropped: see `filled`
-    released = [s for s in STATISTICS if s.name != "bags" or not table.one_hot]
-    total = sum(s.share for s in released)
-    return tuple((s, bounds.limit * s.share / total) for s in released)
+    kinds = [s for s in STATISTICS if s.name != "bags" or not table.one_hot]
+    total = sum(s.share for s in kinds)
+    return tuple((s, bounds.limit * s.share / total) for s in kinds)
 
 
 def add_noise(
@@ -168,29 +122,10 @@ def add_noise(
     return noisy
 
 
-def exact(measured: Measured) -> dict[str, Ints]:
-    """The statistics without noise: not private."""
-    hot = hot_buckets(measured.values["buckets"], HOT_COUNT)
-    return {**measured.values, "windows": hot_windows(measured, hot)}
-
-
 def hot_threshold(ledger: Ledger, table: str, windows_scale: float) -> float:
     """The noisy count from which a bucket is hot: clear of both noises, whatever the data."""
     buckets_scale = next(c.scale for c in ledger.charges if c.table == table and c.statistic == "buckets")
     return max(HOT_COUNT, 12 * buckets_scale, 6 * math.sqrt(locality.SHAPE_WINDOWS) * windows_scale)
-
-
-def hot_buckets(counts: Ints, threshold: float) -> Ints:
-    """Buckets of at least `threshold` accesses, most first, at most HOT_ROWS."""
-    order = np.argsort(-counts, kind="stable")[:HOT_ROWS]
-    return order[counts[order] >= threshold]
-
-
-def hot_windows(measured: Measured, hot: Ints) -> Ints:
-    """Accesses of the hot buckets per window, int64 [hot, SHAPE_WINDOWS]."""
-    rank = np.full(len(measured.values["buckets"]), -1, np.int64)
-    rank[hot] = np.arange(len(hot))
-    return locality.activity(measured.table, rank[measured.bucket_of_row], len(hot))
 
 
 def release(trace: Trace, budget: PrivacyBudget, name: str = "trace") -> TraceProfile:
@@ -227,32 +162,19 @@ def release_with_cuts(trace: Trace, budget: PrivacyBudget, name: str = "trace") 
         noisy = add_noise(measured, bounds, ledger)
         seconds += time.thread_time() - start
         noise = {c.statistic: deviation(budget.mechanism, c.scale) for c in ledger.charges}
-        tables.append(fit_table(_released(clocked, noisy, noise), filled))
+        tables.append(fit_table(released(clocked, noisy, noise), filled))
         charges += ledger.charges
-    header = _header(budget, charges)
+    header = privacy_header(budget, charges, total_cost(charges, budget))
     profile = TraceProfile(
         name,
         "private",
         f"released from a trace with {budget.mechanism} noise",
         filled,
         tuple(tables),
-        (*_ASSUMPTIONS, *short),
+        (*ASSUMPTIONS, *short),
         header,
     )
     return profile, Cuts(cut, 0 if kept is None else int(np.count_nonzero(~kept)), seconds)
-
-
-def exact_profile(trace: Trace, name: str = "trace") -> TraceProfile:
-    """All statistics without noise: NOT PRIVATE."""
-    tables = []
-    for table in trace.tables:
-        longest = 1 if table.offsets is None else max(1, int(table.bag_sizes().max(initial=1)))
-        clocked, _ = place(table, longest)
-        measured = measure(clocked, exact_windows(clocked))
-        noise = {s.name: 0.0 for s in STATISTICS}
-        tables.append(fit_table(_released(clocked, exact(measured), noise), table.samples))
-    source = "measured on the trace itself, without noise; NOT PRIVATE"
-    return TraceProfile(name, "exact", source, trace.samples, tuple(tables), _ASSUMPTIONS)
 
 
 def table_bounds(table: ClockedTable, budget: PrivacyBudget, total: float, tables: int) -> Bounds:
@@ -283,27 +205,9 @@ def private_windows(table: ClockedTable, bounds: Bounds, mechanism: Mechanism) -
     return int(np.clip(table.length * _epsilon_of_access(bounds, mechanism) / PRIVATE_WINDOW, 4, 256))
 
 
-def exact_windows(table: ClockedTable) -> int:
-    """Age windows of an exact profile."""
-    return int(np.clip(table.length // EXACT_WINDOW, 1, 512))
-
-
 def _epsilon_of_access(bounds: Bounds, mechanism: Mechanism) -> float:
     """The ε whose Laplace noise is as large as the noise that one access's share of the budget gets."""
     return (bounds.limit if mechanism == "laplace" else 2 * bounds.limit**0.5) / bounds.accesses
-
-
-def _buckets(table: ClockedTable, counts: Ints, key: int) -> tuple[Ints, Ints]:
-    """Accesses per bucket, and the bucket of every row: its id in a small table, else a keyed hash of it."""
-    if table.declared <= BUCKETS:
-        size, bucket = table.declared, table.ids
-    else:
-        size = BUCKETS
-        mixed = table.ids.astype(np.uint64) ^ np.uint64(key)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):  # SplitMix64's finalizer
-            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-        bucket = (mixed % np.uint64(size)).astype(np.int64)
-    return np.bincount(bucket, weights=counts, minlength=size).astype(np.int64), bucket
 
 
 def _filled(
@@ -325,54 +229,8 @@ def _filled(
     return int(np.clip(noisy[0], 1, trace.samples)), ledger.charges
 
 
-def _released(table: ClockedTable, values: dict[str, Ints], noise: dict[str, float]) -> Released:
-    return Released(table.name, table.declared, table.samples, table.per_sample, table.one_hot, values, noise)
-
-
 def total_cost(charges: list[Charge], budget: PrivacyBudget) -> float:
     """ε (laplace) or ρ (gaussian) of the whole file: the largest table's at unit access, else the sum."""
     names = dict.fromkeys(c.table for c in charges)
     per_table = [sum(c.cost for c in charges if c.table == name) for name in names]
     return max(per_table) if budget.unit == "access" else sum(per_table)
-
-
-def _header(budget: PrivacyBudget, charges: list[Charge]) -> PrivacyHeader:
-    total = total_cost(charges, budget)
-    pure = budget.mechanism == "laplace"
-    protected, not_protected = _words(budget)
-    return PrivacyHeader(
-        unit=budget.unit,
-        epsilon=budget.epsilon,
-        delta=budget.delta,
-        epsilon_spent=total if pure else epsilon_of(total, budget.delta),
-        rho=None if pure else total,
-        mechanism=f"discrete {budget.mechanism}",
-        library=library(),
-        samples_per_user=budget.samples_per_user if budget.unit == "user" else None,
-        lookups_per_sample=budget.lookups_per_sample,
-        protected=protected,
-        not_protected=not_protected,
-        spent=tuple(Spent(*(getattr(c, f) for f in Spent.__struct_fields__)) for c in charges),
-    )
-
-
-def _words(budget: PrivacyBudget) -> tuple[str, str]:
-    """In plain words: what the guarantee hides, and what it does not."""
-    public = "Public: the number of samples, table names, declared rows, which tables are one-hot, slots per sample."
-    factor = f"e^{budget.epsilon:g}" + (f" plus {budget.delta:g}" if budget.delta else "")
-    if budget.unit == "access":
-        return (
-            f"Any one lookup: whoever sees this file can tell whether it happened by a factor of at most {factor}.",
-            f"A person: somebody with many lookups is protected by that many times ε. {public}",
-        )
-    if budget.unit == "sample":
-        return (
-            "Any one sample, with its lookups in all tables: whoever sees this file can tell whether it happened by "
-            f"a factor of at most {factor}.",
-            f"A person with many samples: k samples together are protected by k·ε. {public}",
-        )
-    return (
-        f"Any one user, with all samples: whoever sees this file can tell whether the user is in the log by a factor "
-        f"of at most {factor}.",
-        f"Facts about many users together. Of a user only the first {budget.samples_per_user} samples count. {public}",
-    )

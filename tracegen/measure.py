@@ -1,0 +1,111 @@
+"""measure: a clocked table's exact statistics; what is released of them, with noise, is release.py's business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import locality
+from .clock import ClockedTable, place
+from .fit import Released, fit_table
+from .profile import TraceProfile
+from .trace import Trace
+
+Ints = NDArray[np.int64]
+
+BUCKETS = 2**17
+HOT_ROWS = 2048
+HOT_COUNT = 96  # a row is hot from this count on
+EXACT_WINDOW = 1024  # slots of an age window
+ASSUMPTIONS = (
+    "tables are generated independently of each other",
+    "rows are renumbered at random: ids, and what lies beside what, are not kept",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A table's exact statistics before noise; windows are counted only once the hot buckets are known."""
+
+    table: ClockedTable
+    values: dict[str, Ints]
+    bucket_of_row: Ints
+
+
+def measure(table: ClockedTable, windows: int, key: int = 0) -> Measured:
+    """All statistics but windows, exact. key: of the hash that puts rows into buckets."""
+    seen = locality.history(table, windows)
+    small = np.bincount(np.minimum(seen.counts, locality.SMALL + 1), minlength=locality.SMALL + 2)[1:]
+    excess = np.zeros(table.length // (locality.SMALL + 1) + 1, np.int64)
+    above = np.sort(seen.counts[seen.counts > locality.SMALL + 1])[::-1] - (locality.SMALL + 1)
+    excess[: len(above)] = above
+    buckets, bucket_of_row = hashed(table, seen.counts, key)
+    values = {
+        "distinct": np.array([len(table.ids)]),
+        "popularity": np.concatenate((small, excess)),
+        "buckets": buckets,
+        "spans": locality.span_table(seen, table.length),
+        "births": locality.birth_table(seen, table.length),
+        "reuse": seen.ages[:, :-1].sum(0),
+        "ages": np.concatenate((seen.ages.ravel(), locality.death_table(seen, table.length, windows))),
+        "pairs": seen.pairs,
+        "bags": np.bincount(table.bag_sizes(), minlength=table.per_sample + 1),
+    }
+    return Measured(table, values, bucket_of_row)
+
+
+def hot_buckets(counts: Ints, threshold: float) -> Ints:
+    """Buckets of at least `threshold` accesses, most first, at most HOT_ROWS."""
+    order = np.argsort(-counts, kind="stable")[:HOT_ROWS]
+    return order[counts[order] >= threshold]
+
+
+def hot_windows(measured: Measured, hot: Ints) -> Ints:
+    """Accesses of the hot buckets per window, int64 [hot, SHAPE_WINDOWS]."""
+    rank = np.full(len(measured.values["buckets"]), -1, np.int64)
+    rank[hot] = np.arange(len(hot))
+    return locality.activity(measured.table, rank[measured.bucket_of_row], len(hot))
+
+
+def exact_profile(trace: Trace, name: str = "trace") -> TraceProfile:
+    """All statistics without noise: NOT PRIVATE."""
+    tables = []
+    for table in trace.tables:
+        longest = 1 if table.offsets is None else max(1, int(table.bag_sizes().max(initial=1)))
+        clocked, _ = place(table, longest)
+        measured = measure(clocked, exact_windows(clocked))
+        noise = dict.fromkeys(measured.values | {"windows": 0}, 0.0)
+        tables.append(fit_table(released(clocked, exact(measured), noise), table.samples))
+    source = "measured on the trace itself, without noise; NOT PRIVATE"
+    return TraceProfile(name, "exact", source, trace.samples, tuple(tables), ASSUMPTIONS)
+
+
+def exact(measured: Measured) -> dict[str, Ints]:
+    """The statistics without noise: not private."""
+    hot = hot_buckets(measured.values["buckets"], HOT_COUNT)
+    return {**measured.values, "windows": hot_windows(measured, hot)}
+
+
+def exact_windows(table: ClockedTable) -> int:
+    """Age windows of an exact profile."""
+    return int(np.clip(table.length // EXACT_WINDOW, 1, 512))
+
+
+def hashed(table: ClockedTable, counts: Ints, key: int) -> tuple[Ints, Ints]:
+    """Accesses per bucket, and the bucket of every row: its id in a small table, else a keyed hash of it."""
+    if table.declared <= BUCKETS:
+        size, bucket = table.declared, table.ids
+    else:
+        size = BUCKETS
+        mixed = table.ids.astype(np.uint64) ^ np.uint64(key)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):  # SplitMix64's finalizer
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        bucket = (mixed % np.uint64(size)).astype(np.int64)
+    return np.bincount(bucket, weights=counts, minlength=size).astype(np.int64), bucket
+
+
+def released(table: ClockedTable, values: dict[str, Ints], noise: dict[str, float]) -> Released:
+    """Values, exact or noisy, with the table's public facts."""
+    return Released(table.name, table.declared, table.samples, table.per_sample, table.one_hot, values, noise)
