@@ -95,7 +95,7 @@ def test_the_study_as_json_grids_and_figures(trace: Trace) -> None:
     plain = json.loads(json.dumps(cache_study.plain(study), allow_nan=False))
     assert set(plain["policies"]["hit_ratio"]) == {"LRU", "SIEVE"}
     assert set(plain["lru"]) == {"one", "bags"}
-    assert len(cache_study.grids(study)) == 6
+    assert len(cache_study.grids(study)) == 7
     assert set(cache_study.figures(study)) == {"lru-shared", "lru-tables", "policies", "drift", "levels"}
 
 
