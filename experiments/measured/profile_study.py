@@ -107,7 +107,7 @@ class AxisPoint:
 
 @dataclass(frozen=True)
 class ModelProfile:
-    """Where a model's time goes, what each axis changes, and the stacks of a forward step at the largest batch."""
+    """Where a model's time goes, what each axis changes, and the stacks of a step at the largest batch."""
 
     name: str
     steps: tuple[StepProfile, ...]
@@ -143,6 +143,8 @@ def profile_model(
     points = () if along is None else _points(along, settings)
     others = (note for step in steps for note in step.operators.notes if not note.startswith(CONTENDED))
     notes += tuple(dict.fromkeys(others))  # which steps were contended, their totals say
+    if request.device != "cpu":
+        notes += ("parts are shares of the processor's time, which launches what the GPU does; totals are the GPU's",)
     return ModelProfile(config.name, steps, points, seen, notes)
 
 

@@ -52,22 +52,9 @@ def dlrm(
     All kinds of step share the weights; each begins at other batches, so that none finds in cache what another read.
     """
     model_config = msgspec.convert(config, ModelConfig)
-    if precision not in DTYPES:
-        raise HotrowError(f"precision {precision!r}; known are {', '.join(DTYPES)}")
     frozen = precision == "int8-tables" or backend != "eager"
-    if backend != "eager" and device != "cpu":
-        raise HotrowError(f"backend {backend!r} on {device}; it is for the CPU")
-    if device not in DEVICES:
-        raise HotrowError(f"device {device!r}; known are {', '.join(DEVICES)}")
-    if (frozen or device == "cuda-graph") and set(modes) != {"inference"}:
-        raise HotrowError(f"{precision} by backend {backend!r} on {device} cannot learn; choose --mode inference")
-    lookups = (
-        uniform_trace(model_config, samples_for(model_config, batches), seed) if trace is None else files.read(trace)
-    )
-    sets = {
-        size: prepared(Batches(model_config, lookups, size, seed), len(batches), batches_for(model_config, size))
-        for size in batches
-    }
+    _check(modes, precision, device, backend, frozen)
+    sets = _batches(model_config, batches, trace, seed)
     model = DLRM(model_config, seed, DTYPES[precision])
     predict = predictor(model, backend, precision, sets[max(batches)][0])
     if device != "cpu":
@@ -92,6 +79,25 @@ def dlrm(
         "batches_prepared": ", ".join(f"{len(chosen)} of {size}" for size, chosen in sets.items()),
     }
     return Workload(steps, partial(_output, predict, first), facts, "cpu" if device == "cpu" else CUDA)
+
+
+def _check(modes: Sequence[str], precision: str, device: str, backend: str, frozen: bool) -> None:
+    """HotrowError for what does not exist or does not go together."""
+    for what, value, known in (("precision", precision, tuple(DTYPES)), ("device", device, DEVICES)):
+        if value not in known:
+            raise HotrowError(f"{what} {value!r}; known are {', '.join(known)}")
+    if frozen and device != "cpu":
+        raise HotrowError(f"{precision} by backend {backend!r} on {device}; it is for the CPU")
+    if (frozen or device == "cuda-graph") and set(modes) != {"inference"}:
+        raise HotrowError(f"{precision} by backend {backend!r} on {device} cannot learn; choose --mode inference")
+
+
+def _batches(config: ModelConfig, sizes: Sequence[int], trace: str | None, seed: int) -> dict[int, list[Batch]]:
+    """Batches of every size, from the file of a trace or from uniform ids."""
+    lookups = uniform_trace(config, samples_for(config, sizes), seed) if trace is None else files.read(trace)
+    return {
+        size: prepared(Batches(config, lookups, size, seed), len(sizes), batches_for(config, size)) for size in sizes
+    }
 
 
 def _step(mode: Mode, model: DLRM, predict: Predict | None, device: str, batches: list[Batch]) -> Step:
