@@ -8,6 +8,7 @@ point of a curve, over its own binary format mapped from disk. Rates are in mill
 HOTROW_BENCH_ROWS (default 100,000,000) sets the rows of the largest case, which takes about 3 GB at that.
 """
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -20,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba import njit
 from numpy.typing import NDArray
 
 from hotrow.analysis.miss_ratio import LruCurveStream, lru_curve
@@ -29,6 +29,12 @@ from hotrow.analysis.sampling import sampled_curve
 from hotrow.analysis.stack import lru_stack
 from hotrow.analysis.stack.dense_ids import dense_ids
 from hotrow.analysis.stack.lru_stack import DistanceCounts, LruStack, count_part
+
+_spec = importlib.util.spec_from_file_location("peer_fenwick", Path(__file__).with_name("peer_fenwick.py"))
+assert _spec is not None
+assert _spec.loader is not None
+peers: Any = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(peers)
 
 ACCESSES = 10_000_000
 LONG = 100_000_000
@@ -52,51 +58,6 @@ def make(name: str, accesses: int = ACCESSES) -> NDArray[np.int32]:
     if name == "b":
         return rng.integers(0, 10**6, accesses, np.int32)
     return zipf(rng, 10**6, 0.9, accesses) if name == "a" else zipf(rng, 10**7, 1.2, accesses)
-
-
-@njit(cache=True)
-def fenwick_histogram(ids: NDArray[np.int32], rows: int) -> NDArray[np.int64]:
-    """The peer: a binary indexed tree over slots of last accesses, made anew when they run out."""
-    slots = 1
-    while slots < 4 * rows:
-        slots *= 2
-    tree, owner, last = np.zeros(slots + 1, np.int32), np.zeros(slots, np.int32), np.full(rows, -1, np.int32)
-    histogram = np.zeros(rows + 1, np.int64)
-    live, now = 0, 0
-    for row in ids:
-        if now == slots:
-            now = 0
-            for slot in range(slots):
-                if last[owner[slot]] == slot:
-                    owner[now] = owner[slot]
-                    last[owner[now]] = now
-                    now += 1
-            tree[:] = 0
-            for slot in range(now):
-                tree[slot + 1] = 1
-            for k in range(1, slots + 1):
-                above = k + (k & -k)
-                if above <= slots:
-                    tree[above] += tree[k]
-        if last[row] >= 0:
-            up_to, k = 0, last[row] + 1
-            while k > 0:
-                up_to += tree[k]
-                k -= k & -k
-            histogram[live - up_to] += 1
-            k = last[row] + 1
-            while k <= slots:
-                tree[k] -= 1
-                k += k & -k
-        else:
-            live += 1
-        k = now + 1
-        while k <= slots:
-            tree[k] += 1
-            k += k & -k
-        last[row], owner[now] = now, row
-        now += 1
-    return histogram
 
 
 def printed(program: str, environment: dict[str, str] | None = None) -> str:
@@ -136,8 +97,8 @@ def alone(ids: NDArray[Any]) -> dict[str, float]:
             within.append(spent)
     finally:
         lru_stack.access_rows = inner
-    rates = {"median": median(whole), "best": min(whole), "kernel, median": median(within), "kernel, best": min(within)}
-    return {name: len(ids) / taken / 1e6 for name, taken in rates.items()}
+    taken = {"median": median(whole), "best": min(whole), "kernel, median": median(within), "kernel, best": min(within)}
+    return {name: len(ids) / each / 1e6 for name, each in taken.items()}
 
 
 @pytest.mark.parametrize("name", "abc")
@@ -171,12 +132,10 @@ def test_alone_with_avx2(benchmark: Any, name: str, tmp_path: Path) -> None:
 def test_against_fenwick(benchmark: Any, name: str) -> None:
     ids = make(name)
     dense, rows = dense_ids(ids)
-    curve, peer = one_thread(ids), fenwick_histogram(dense, rows)  # compiles
+    curve, peer = one_thread(ids), peers.fenwick_histogram(dense, rows)  # compiles
     np.testing.assert_array_equal(curve.histogram, np.trim_zeros(peer, "b"))
-    turns = [
-        (seconds(one_thread, ids), seconds(fenwick_histogram, dense, rows), seconds(dense_ids, ids))
-        for _ in range(REPEATS)
-    ]
+    calls = ((one_thread, ids), (peers.fenwick_histogram, dense, rows), (dense_ids, ids))
+    turns = [[seconds(*call) for call in calls] for _ in range(REPEATS)]
     ours, theirs, numbering = (median(column) for column in zip(*turns, strict=True))
     note(
         benchmark,
@@ -221,7 +180,7 @@ def test_two_threads(benchmark: Any, name: str) -> None:
         serial.append(seconds(one_thread, ids))
         wall_two.append(seconds(lru_curve, ids, 2, clock=time.perf_counter))
         stack, counts = LruStack(), DistanceCounts()
-        alone = seconds(stack.count, first, counts)
+        ahead = seconds(stack.count, first, counts)
         start = time.process_time()
         histogram, firsts, recency = count_part(second)
         beside = time.process_time() - start
@@ -229,7 +188,7 @@ def test_two_threads(benchmark: Any, name: str) -> None:
         counts.add(histogram)
         stack.count(second[firsts], counts)
         stack.reorder(recency)
-        critical.append(max(alone, beside) + time.process_time() - start)
+        critical.append(max(ahead, beside) + time.process_time() - start)
     note(
         benchmark,
         one_thread=LONG / median(serial) / 1e6,
@@ -241,51 +200,47 @@ def test_two_threads(benchmark: Any, name: str) -> None:
     benchmark.pedantic(lru_curve, (ids,), rounds=1)
 
 
+def held(what: str) -> float:
+    """MiB of this process: VmRSS, resident now, or VmHWM, at most so far; Linux."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(what)).split()[1]) / 1024
+
+
 MEMORY = """
-import resource, sys, numpy as np
+import sys, numpy as np
 sys.path.insert(0, {folder!r})
-from bench_reuse_distance import make, one_thread
+from bench_reuse_distance import held, make, one_thread
 one_thread(np.arange(10, dtype=np.int32))
 ids = make({name!r})
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-def status(): return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) / 1024
-filler = np.ones(max(0, int((peak() - status()) * 2**20)), np.uint8)  # raise what is held to the peak of making ids
-before = peak()
+filler = np.ones(int((held("VmHWM") - held("VmRSS")) * 2**20), np.uint8)  # hold as much as making ids took at most
+before = held("VmHWM")
 one_thread(ids)
-print(peak() - before)
+print(held("VmHWM") - before)
 """
 MANY_ROWS = """
 import sys, numpy as np
 sys.path.insert(0, {folder!r})
-from bench_reuse_distance import LruCurveStream
-def held(): return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) / 1024
+from bench_reuse_distance import LruCurveStream, held
 stream, step = LruCurveStream(threads=1), 10**6
 stream.feed(np.arange(step, dtype=np.int32))
-stream, before = LruCurveStream(threads=1), held()
+stream, before = LruCurveStream(threads=1), held("VmRSS")
 for start in range(0, {rows}, step):
     stream.feed(np.arange(start, min(start + step, {rows}), dtype=np.int32))
-print(held() - before)
+print(held("VmRSS") - before)
 """
 
 
 @pytest.mark.parametrize("name", "abc")
 def test_memory_beyond_the_trace(benchmark: Any, name: str) -> None:
-    """Growth of the peak resident set over lru_curve, MiB; Linux."""
+    """Growth of the peak resident set over lru_curve, MiB."""
     program = MEMORY.format(folder=FOLDER, name=name)
     note(benchmark, mebibytes=float(benchmark.pedantic(printed, (program,), rounds=1)), aim=40)
 
 
 def test_memory_of_many_rows(benchmark: Any) -> None:
-    """Resident memory that a stream holds after so many rows, MiB; Linux."""
+    """Resident memory that a stream holds after so many rows, MiB."""
     program = MANY_ROWS.format(folder=FOLDER, rows=ROWS)
     note(benchmark, million_rows=ROWS / 1e6, mebibytes=float(benchmark.pedantic(printed, (program,), rounds=1)))
-
-
-@njit(cache=True)
-def update(counts: NDArray[np.uint32], ids: NDArray[np.int32]) -> None:
-    """The peer for many rows: nothing but one update of main memory per access."""
-    for i in range(len(ids)):
-        counts[ids[i]] += np.uint32(1)
 
 
 def test_many_rows(benchmark: Any) -> None:
@@ -294,9 +249,9 @@ def test_many_rows(benchmark: Any) -> None:
     stream.feed(np.arange(ROWS, dtype=np.int32))
     ids = np.random.default_rng(0).integers(0, ROWS, ROWS // 2, np.int32)
     counts = np.ones(ROWS, np.uint32)
-    update(counts, ids[:1])  # compiles
+    peers.update(counts, ids[:1])  # compiles
     taken = benchmark.pedantic(seconds, (stream.feed, ids), rounds=1)
-    peer = seconds(update, counts, ids)
+    peer = seconds(peers.update, counts, ids)
     note(
         benchmark,
         million_rows=ROWS / 1e6,
