@@ -288,6 +288,31 @@ def test_samples(benchmark: Any, name: str) -> None:
     benchmark.pedantic(sampled_curve, (ids, capacities), {"rows": 8192}, rounds=1)
 
 
+SAMPLED = """
+import json, sys, time, numpy as np
+sys.path.insert(0, {folder!r})
+from bench_reuse_distance import held
+from hotrow.analysis.recommendation.trace_samples import TraceSamples
+from hotrow.tracegen.trace import TableLookups, Trace
+rng, samples, spent = np.random.default_rng(0), TraceSamples(rows=8192), 0.0
+for number in range({parts}):
+    ids = [(2e6 * rng.random(2**16) ** 3).astype(np.int32) for _ in range(26)]
+    part = Trace(tuple(TableLookups(str(k), 2 * 10**6, table) for k, table in enumerate(ids)))
+    start = time.process_time()
+    samples.feed(part)
+    spent += time.process_time() - start
+print(json.dumps(dict(held=held("VmRSS"), rate=samples.shared.accesses / spent / 1e6)))
+"""
+
+
+def test_samples_of_a_long_trace(benchmark: Any) -> None:
+    """26 tables and one cache for all, 8 samples of 8192 rows each; memory of the process at a fourth and the end."""
+    early, late = (json.loads(printed(SAMPLED.format(folder=FOLDER, parts=parts))) for parts in (16, 64))
+    note(benchmark, million_lookups=64 * 26 * 2**16 / 1e6, rate=late["rate"], mebibytes=late["held"])
+    note(benchmark, mebibytes_at_a_fourth=early["held"])
+    benchmark.pedantic(printed, (SAMPLED.format(folder=FOLDER, parts=1),), rounds=1)
+
+
 def test_numbering_scattered_ids(benchmark: Any) -> None:
     ids = make("a").astype(np.int64) * 2654435761
     pairs = [
