@@ -164,8 +164,8 @@ def cache(
     sample: Annotated[
         float | None,
         typer.Option(
-            help="LRU curves alone, as bands, in memory that does not grow with the trace: rows that each of 8 samples "
-            "holds (8192, say), or below 1 their share (0.01, say)."
+            help="LRU curves alone, as bands, without holding the trace: rows of each of 8 samples (8192, say), or "
+            "below 1 their share (0.01, say; memory then grows with the rows)."
         ),
     ] = None,
     out: Figures = None,
@@ -207,7 +207,7 @@ def _sampled_cache(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """The cache verb over a trace that is never in memory."""
+    """The cache verb over a trace that is never in memory as a whole."""
     from . import progress
     from .experiments.sampled_curves import LEFT_OUT, sampled_curves
 
@@ -550,10 +550,10 @@ def _validate(folder: Path, machine: str, traces: Path | None, as_json: bool, qu
     from . import progress
     from .experiments.prediction import points, validation
 
-    folder.mkdir(parents=True, exist_ok=True)
+    here = validation.host_machine(machine)
     with progress.bar("validate", "processes", points.steps(points.load(folder / "points.json")), quiet) as advance:
         measured = points.measure(folder, traces=traces, advance=advance)
-    report = validation.validate(measured, folder, validation.host_machine(machine))
+    report = validation.validate(measured, folder, here)
     _save_figures(validation.figures(report), folder)
     if as_json:
         _print_json(validation.plain(report))

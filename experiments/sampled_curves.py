@@ -75,6 +75,7 @@ class SampledCurves:
     def plain(self) -> dict[str, Any]:
         """The answers as plain values, for JSON."""
         return {
+            "how": "simulated on samples",
             "sample": self.sample,
             "samples": SAMPLES,
             "row_bytes": self.row_bytes,
@@ -86,10 +87,10 @@ class SampledCurves:
 def sampled_curves(
     parts: Iterable[Trace], sample: float, row_bytes: int, capacities: Sequence[int] = (), seed: int = 0
 ) -> SampledCurves:
-    """LRU curves of a trace that comes in parts, in memory that does not grow with it.
+    """LRU curves of a trace that comes in parts, of which it holds one at a time.
 
-    sample: rows that each of eight samples may hold, or below 1 the share of all rows, at most 1/8. capacities: in
-    rows; eight of its own for none. Raises HotrowError for another sample or capacity, and where there is no part.
+    sample: rows that each of eight samples may hold, then memory does not grow with the trace; or below 1 the share of
+    all rows, at most 1/8. capacities: in rows; eight of its own for none. Raises HotrowError for another sample or capacity, and where there is no part.
     """
     share = sample < 1
     if not share and not float(sample).is_integer():
