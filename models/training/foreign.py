@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,12 @@ def load_any_model(path: str | Path, model: DLRM) -> None:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The dict in a file of torch.save, without its code. Raises HotrowError where it holds more than data."""
     try:
-        with torch.serialization.safe_globals(_harmless()):
+        with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of pickle protocols: what cannot be read is refused below
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).split("Please file")[0].split("\n")
-        what = next((line for line in reason if "GLOBAL" in line or "Unsupported" in line), reason[0]).strip()
+        lines = [line.strip() for line in str(error).split("\n") if line.strip()]
+        what = next((line for line in lines if "GLOBAL" in line or "Unsupported" in line), "an object of another kind")
         raise HotrowError(f"{path}: refused, it holds more than data and may run code ({what})") from error
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise HotrowError(f"{path}: not a whole file of torch.save ({error})") from error

@@ -75,7 +75,10 @@ def resume_training(path: str | Path, trainer: Trainer, data: Mapping[str, Any])
 def load_model(path: str | Path, model: DLRM) -> None:
     """Put the weights of a saved model or training into `model`. Raises HotrowError naming what does not fit."""
     read_header(path)
-    load_state(model, _without(MODEL, _tensors(path)))
+    try:
+        load_state(model, _without(MODEL, _tensors(path)))
+    except HotrowError as error:
+        raise HotrowError(f"{path}: {error}") from error
 
 
 def saved_config(path: str | Path) -> ModelConfig:
