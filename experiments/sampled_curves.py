@@ -90,7 +90,8 @@ def sampled_curves(
     """LRU curves of a trace that comes in parts, of which it holds one at a time.
 
     sample: rows that each of eight samples may hold, then memory does not grow with the trace; or below 1 the share of
-    all rows, at most 1/8. capacities: in rows; eight of its own for none. Raises HotrowError for another sample or capacity, and where there is no part.
+    all rows, at most 1/8. capacities: in rows; eight of its own for none. Raises HotrowError for another sample or
+    capacity, and where there is no part.
     """
     share = sample < 1
     if not share and not float(sample).is_integer():
