@@ -83,7 +83,7 @@ OTHER: tuple[Flag, ...] = (
     ("enable-profiling", bool, False, "a Chrome trace of ten steps, in the folder of --out"),
     ("use-gpu", bool, False, "CUDA, where there is a device"),
     ("save-onnx", bool, False, "write model.onnx, in the folder of --out, and check it by running it"),
-    ("dist-backend", ("", "gloo", "nccl", "mpi"), "", "how the processes of torchrun talk (gloo; nccl with --use-gpu)"),
+    ("dist-backend", ("", "gloo", "nccl", "mpi"), "", "how the processes of torchrun talk; on CPUs by gloo"),
     ("tensorboard-filename", str, "", "folder for a TensorBoard log"),
 )
 OWN: tuple[Flag, ...] = (
