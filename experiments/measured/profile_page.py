@@ -23,7 +23,7 @@ HOW_TO_READ = (
 def page(found: Answer, command: str) -> Report:
     """The page that tells `found`; `command` makes it again."""
     profile = found.profile
-    sections = [_steps(profile), _work(found), *_axes(profile)]
+    sections = [*_steps(profile), _work(found), *_axes(profile)]
     if published_split.compared(profile):
         drawn = figures(profile)["published-split"]
         caption = "Operators of the model here and on the published machine."
@@ -58,14 +58,14 @@ def _sentence(step: StepProfile) -> str:
     return f"{what}, the largest part of it {role_name(first.role)} ({first.share.value:.0%})."
 
 
-def _steps(profile: ModelProfile) -> Section:
-    drawn = figures(profile)
-    pictures = tuple(
-        _picture(drawn[mode], f"Parts of {mode} steps by batch, and the time per sample.")
-        for mode in dict.fromkeys(step.mode for step in profile.steps)
-    )
+def _steps(profile: ModelProfile) -> list[Section]:
+    """The times of all steps, then a picture of each kind in a section of its own, as it needs the whole width."""
     grids = (profile_grids.step_grid(profile), profile_grids.share_grid(profile))
-    return Section("steps", "Where the time goes", (HOW_TO_READ,), pictures=pictures, grids=grids)
+    made = [Section("steps", "Where the time goes", (HOW_TO_READ,), grids=grids)]
+    for mode in dict.fromkeys(step.mode for step in profile.steps):
+        picture = _picture(figures(profile)[mode], f"Parts of {mode} steps by batch, and the time per sample.")
+        made.append(Section(mode, f"{mode.capitalize()} by batch", pictures=(picture,)))
+    return made
 
 
 def _work(found: Answer) -> Section:
