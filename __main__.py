@@ -21,6 +21,7 @@ from .atomic import check_writable
 if TYPE_CHECKING:
     from .experiments.grid import Grid
     from .models.config import ModelConfig
+    from .tracegen.profile import TraceProfile
     from .tracegen.trace import Trace
 
 app = typer.Typer(
@@ -118,7 +119,9 @@ def convert(
 
 @app.command()
 def describe(
-    trace: Annotated[str, typer.Argument(metavar="TRACE", help="Trace file, or the name of a built-in profile.")],
+    trace: Annotated[
+        str, typer.Argument(metavar="TRACE", help="Trace file, profile (.json), or a built-in one's name.")
+    ],
     format: FormatName = None,
     out: Figures = None,
     as_json: Json = False,
@@ -132,15 +135,19 @@ def describe(
     from .experiments.traffic import VISITS, figures
     from .experiments.traffic import describe as describe_trace
 
-    with progress.bar("read", "samples", _samples_in(trace, format), quiet) as advance:
-        loaded = _load(trace, format, advance)
+    stored = _profile_file(trace)
+    with progress.bar("read", "samples", None if stored else _samples_in(trace, format), quiet) as advance:
+        loaded = _load(trace, format, advance) if stored is None else _drawn(stored)
     with progress.bar("describe", "visits of lookups", VISITS * loaded.accesses, quiet) as advance:
         traffic = describe_trace(loaded, Path(trace).name, advance=advance)
     if out is not None:
         _save_figures(figures(traffic), out)
     if as_json:
-        _print_json({"how": "measured; LRU curves simulated"} | dataclasses.asdict(traffic))
+        of_profile = {} if stored is None else {"profile": stored.promise}
+        _print_json({"how": "measured; LRU curves simulated"} | of_profile | dataclasses.asdict(traffic))
         return
+    if stored is not None:
+        print(f"{traffic.name}: {stored.promise}; what it generates by itself:")
     extra = f", with {', '.join(traffic.per_sample)}" if traffic.per_sample else ""
     print(
         f"{traffic.name}: {traffic.samples:,} samples, {traffic.lookups:,} lookups, {len(traffic.tables)} tables{extra}"
@@ -243,6 +250,7 @@ def fit(
 
     Example: hotrow fit clicks.parquet profile.json --epsilon 1 --unit sample
     """
+    from . import progress
     from .experiments.fidelity.fitting import fit as fit_trace
     from .tracegen import files
     from .tracegen.privacy import PrivacyBudget
@@ -250,7 +258,10 @@ def fit(
     budget = None
     if not exact:
         budget = PrivacyBudget(epsilon, unit, delta, mechanism, samples_per_user, lookups_per_sample)  # type: ignore[arg-type]
-    fitted = fit_trace(files.read(trace, format), budget, name)
+    with progress.bar("read", "samples", files.samples_in(trace, format), quiet) as advance:
+        loaded = files.read(trace, format, advance)
+    with progress.bar("fit", "lookups", loaded.accesses, quiet) as advance:
+        fitted = fit_trace(loaded, budget, name, advance=advance)
     fitted.profile.save(target)
     for note in fitted.notes:
         if exact or not quiet:
@@ -281,15 +292,19 @@ def compare(
 
     Example: hotrow compare clicks.parquet synthetic.parquet --out figures
     """
+    from . import progress
     from .experiments.fidelity import trace_fidelity
     from .tracegen import files
     from .tracegen.privacy import PrivacyBudget
 
+    budgets = (None, PrivacyBudget(epsilon, unit))  # type: ignore[arg-type]
     trace = files.read(real, format)
-    if synthetic is None:
-        result = trace_fidelity.side_by_side(trace, (None, PrivacyBudget(epsilon, unit)))  # type: ignore[arg-type]
-    else:
-        result = trace_fidelity.compare(trace, files.read(synthetic))
+    steps = trace_fidelity.steps(trace, None if synthetic else budgets)
+    with progress.bar("compare", "comparisons", steps, quiet) as advance:
+        if synthetic is None:
+            result = trace_fidelity.side_by_side(trace, budgets, advance=advance)
+        else:
+            result = trace_fidelity.compare(trace, files.read(synthetic), advance=advance)
     if out is not None:
         _save_figures(trace_fidelity.figures(result), out)
     if as_json:
@@ -324,6 +339,7 @@ def generate(
     from .tracegen.published import load_profile
 
     source = load_profile(profile, tables)
+    _warn_of(source)
     with progress.bar("generate", "samples", samples or source.samples, quiet) as advance:
         counted = _Counted(generate_chunks(source, samples, seed), advance)
         files.write(counted, target, to)
@@ -682,6 +698,28 @@ class _Counted:
             self.samples += part.samples
             self.lookups += part.accesses
             self.advance(part.samples)
+
+
+def _profile_file(name: str) -> TraceProfile | None:
+    """The profile in a .json file; None for everything else. That an exact one is not private is said at once."""
+    from .tracegen.profile import built_in, load
+
+    if name in built_in() or not name.endswith(".json"):
+        return None
+    stored = load(name)
+    _warn_of(stored)
+    return stored
+
+
+def _warn_of(profile: TraceProfile) -> None:
+    if profile.origin == "exact":
+        print(f"note: {profile.promise}", file=sys.stderr)
+
+
+def _drawn(profile: TraceProfile) -> Trace:
+    from .tracegen.generate import generate
+
+    return generate(profile)
 
 
 def _load(trace: str, format: str | None = None, advance: Any = None) -> Trace:

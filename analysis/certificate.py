@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import Advance, ignore
 from ..tracegen import locality as measured
 from ..tracegen.clock import ClockedTable
 from ..tracegen.generate import Synthesis, calibrated, synthesize, table_rng
@@ -62,10 +63,13 @@ class Candidate:
         return self.claim + others + FALLBACK_WEIGHT * self.fallback
 
 
-def select(profile: TraceProfile, seed: int = 0) -> TraceProfile:
-    """The profile with every table's best variant and its certificate."""
-    tables = tuple(select_table(table, seed, k) for k, table in enumerate(profile.tables))
-    return msgspec.structs.replace(profile, tables=tables)
+def select(profile: TraceProfile, seed: int = 0, advance: Advance = ignore) -> TraceProfile:
+    """The profile with every table's best variant and certificate; advance is told the lookups of each that is done."""
+    tables = []
+    for number, table in enumerate(profile.tables):
+        tables.append(select_table(table, seed, number))
+        advance(table.accesses)
+    return msgspec.structs.replace(profile, tables=tuple(tables))
 
 
 def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TableProfile:

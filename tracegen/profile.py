@@ -204,6 +204,14 @@ class TraceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether a formal guarantee covers it; exact profiles must not leave the house."""
         return self.origin == "private"
 
+    @property
+    def promise(self) -> str:
+        """What whoever reads the file can learn, in a line."""
+        if self.privacy is None:
+            return "NOT PRIVATE: exact statistics" if self.origin == "exact" else "from published aggregates"
+        delta = f", δ = {self.privacy.delta:g}" if self.privacy.delta else ""
+        return f"private, ε = {self.privacy.epsilon:g} per {self.privacy.unit}{delta}"
+
     def save(self, path: str | Path) -> None:
         """Write as JSON with its checksum: whole or not at all."""
         signed = msgspec.structs.replace(self, checksum=_digest(msgspec.json.encode(self)))

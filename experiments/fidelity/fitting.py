@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...analysis.certificate import select
+from ...progress import Advance, ignore
 from ...tracegen.privacy import PrivacyBudget
 from ...tracegen.profile import TraceProfile, characterize
 from ...tracegen.release import Cuts, release_with_cuts
@@ -34,17 +35,24 @@ class Fitted:
         return Grid(caption, heads, tuple(rows), "predicted")
 
 
-def fit(trace: Trace, budget: PrivacyBudget | None, name: str = "trace", seed: int = 0) -> Fitted:
+def fit(
+    trace: Trace,
+    budget: PrivacyBudget | None,
+    name: str = "trace",
+    seed: int = 0,
+    advance: Advance = ignore,
+) -> Fitted:
     """The profile of `trace` under `budget`, or exact and not private for None, with every table's variant selected.
 
-    seed: of the candidates that are generated to select among; it has no part in the noise.
+    seed: of the candidates that are generated to select among; it has no part in the noise. advance: told the lookups
+    of every table that is done.
     Raises HotrowError where the budget cannot serve the trace.
     """
     if budget is None:
         warning = "NOT PRIVATE: exact statistics; whoever has this file can learn about single lookups"
-        return Fitted(select(characterize(trace, name), seed), (warning,))
+        return Fitted(select(characterize(trace, name), seed, advance), (warning,))
     profile, cuts = release_with_cuts(trace, budget, name)
-    return Fitted(select(profile, seed), (*_told(cuts, budget), *profile.assumptions))
+    return Fitted(select(profile, seed, advance), (*_told(cuts, budget), *profile.assumptions))
 
 
 def _told(cuts: Cuts, budget: PrivacyBudget) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from ...analysis import plots
 from ...analysis.certificate import select_table
 from ...analysis.fidelity import FIELDS, Fidelity, cache_sizes, fidelity
 from ...analysis.miss_ratio import lru_curve
+from ...progress import Advance, ignore
 from ...tracegen.baselines import BASELINES
 from ...tracegen.generate import synthesize, table_rng
 from ...tracegen.privacy import PrivacyBudget
@@ -70,7 +71,12 @@ class TraceFidelity:
         return Grid("Errors against the real trace, fractions of 1; 0 is perfect", heads, rows, "measured")
 
 
-def compare(real: Trace, synthetic: Trace, generator: str = "synthetic") -> TraceFidelity:
+def steps(trace: Trace, budgets: Sequence[PrivacyBudget | None] | None) -> int:
+    """Comparisons to be made: one per table, or with every baseline and budget side by side."""
+    return len(trace.tables) * (1 if budgets is None else len(BASELINES) + len(budgets))
+
+
+def compare(real: Trace, synthetic: Trace, generator: str = "synthetic", advance: Advance = ignore) -> TraceFidelity:
     """Errors of every table of `synthetic` against the table of the same name in `real`; by order if no name fits.
 
     Raises HotrowError where the traces differ in their number of tables or a table has no lookups.
@@ -82,11 +88,18 @@ def compare(real: Trace, synthetic: Trace, generator: str = "synthetic") -> Trac
     names = {table.name: table for table in synthetic.tables}
     by_name = all(table.name in names for table in real.tables)
     pairs = [(t, names[t.name] if by_name else synthetic.tables[k]) for k, t in enumerate(real.tables)]
-    return TraceFidelity(tuple(compare_ids(a.name, generator, a.indices, b.indices) for a, b in pairs))
+    found = []
+    for a, b in pairs:
+        found.append(compare_ids(a.name, generator, a.indices, b.indices))
+        advance(1)
+    return TraceFidelity(tuple(found))
 
 
 def side_by_side(
-    trace: Trace, budgets: Iterable[PrivacyBudget | None] = (None, PrivacyBudget()), seed: int = 0
+    trace: Trace,
+    budgets: Sequence[PrivacyBudget | None] = (None, PrivacyBudget()),
+    seed: int = 0,
+    advance: Advance = ignore,
 ) -> TraceFidelity:
     """The baselines and ours under each budget (None: exact, not private) against every table of `trace`."""
     found = []
@@ -95,10 +108,12 @@ def side_by_side(
         ids = table.indices
         for name, baseline in BASELINES.items():
             found.append(compare_ids(table.name, name, ids, _drawn(baseline, ids, seed, number)))
+            advance(1)
         for label, profiles in ours:
             chosen = select_table(profiles[number], seed, number)
             made = synthesize(chosen, table_rng(seed, number, 1)).order
             found.append(compare_ids(table.name, label, ids, made))
+            advance(1)
     return TraceFidelity(tuple(found))
 
 
