@@ -109,6 +109,7 @@ def figures(curves: LruCurves, marks: Sequence[tuple[str, int]] = ()) -> dict[st
     busiest = sorted(range(len(curves.names)), key=lambda k: -curves.tables[k].accesses)[:MAP_ROWS]
     sizes = [10**k for k in range(len(str(max(curve.distinct for curve in curves.tables))))]
     hits = [[int(curves.tables[k].hits(s)) / max(curves.tables[k].accesses, 1) for s in sizes] for k in busiest]
+    left_out = f" (the {MAP_ROWS} busiest of {len(curves.names)})" if len(curves.names) > MAP_ROWS else ""
     return {
         "lru-shared": plots.miss_ratio(
             [whole],
@@ -117,7 +118,10 @@ def figures(curves: LruCurves, marks: Sequence[tuple[str, int]] = ()) -> dict[st
             "LRU miss ratio, one cache for all tables",
         ),
         "lru-tables": plots.heat_map(
-            [curves.names[k] for k in busiest], [f"{s:,}" for s in sizes], hits, "LRU hits by table, a cache for each"
+            [curves.names[k] for k in busiest],
+            [f"{s:,}" for s in sizes],
+            hits,
+            f"LRU hits by table, a cache for each{left_out}",
         ),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from .. import HotrowError
 from ..analysis.miss_ratio import checked_capacities
 from ..analysis.policies.registry import NAMES
 from ..progress import Advance, ignore
@@ -25,32 +26,40 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Request:
     """What to study. capacities: in rows, none for eight of its own; policies: names with commas, fast or all;
-    levels: as memory_levels.parse_levels reads them, or none.
+    levels, replacement, inclusion, tlbs: as memory_levels.parse_processor reads them; update_every: as line_words says.
     """
 
     row_bytes: int
     capacities: tuple[int, ...] = ()
     policies: str = "fast"
     levels: str = memory_levels.SERVER
+    replacement: str = "LRU"
+    inclusion: str | None = None
+    tlbs: tuple[str, ...] = ()
+    update_every: int | None = None
 
     @property
     def policy_names(self) -> tuple[str, ...]:
         """The policies asked for, one by one."""
         named = {"fast": policies_compared.FAST, "all": NAMES, "none": ()}
-        if self.policies in named:
-            return named[self.policies]
-        return tuple(name.strip() for name in self.policies.split(","))
+        group = named.get(self.policies.strip().lower())
+        if group is not None:
+            return group
+        names = tuple(name.strip() for name in self.policies.split(","))
+        if not all(names):
+            raise HotrowError(f"policies {self.policies!r}; give names with commas between, or fast, all or none")
+        return names
 
 
 @dataclass(frozen=True, eq=False)
 class CacheStudy:
-    """The answers; levels is None where none were asked for."""
+    """The answers."""
 
     request: Request
     curves: LruCurves
     sizing: tuple[CacheSizing, ...]
     policies: PolicyComparison
-    levels: MemoryLevels | None
+    levels: MemoryLevels
     samples: SampleStudy
 
 
@@ -61,13 +70,13 @@ def steps(request: Request) -> int:
 
 def cache_study(trace: Trace, request: Request, advance: Advance = ignore) -> CacheStudy:
     """Answer `request` on a trace; HotrowError where a capacity, policy or level is no good."""
-    levels = None if request.levels == "none" else memory_levels.parse_levels(request.levels)
+    processor = memory_levels.parse_processor(request.levels, request.replacement, request.inclusion, request.tlbs)
     checked_capacities(request.capacities)
     sizes = request.capacities or None
     curves = lru_curves(trace)
     advance(1)
     policies = policies_compared.compare_policies(trace, request.policy_names, sizes, advance)
-    simulated = None if levels is None else memory_levels.memory_levels(trace, request.row_bytes, levels)
+    simulated = memory_levels.memory_levels(trace, request.row_bytes, processor, request.update_every)
     advance(1)
     samples = sample_study.sample_study(trace, curves, request.row_bytes, sizes)
     advance(1)
@@ -77,17 +86,18 @@ def cache_study(trace: Trace, request: Request, advance: Advance = ignore) -> Ca
 
 def grids(study: CacheStudy) -> tuple[Grid, ...]:
     """The answers as tables, in order of the questions."""
-    levels = () if study.levels is None else (study.levels.grid(),)
-    return (cache_sizing.grid(study.sizing), study.policies.grid(), *levels, *study.samples.grids())
+    policies = (study.policies.grid(),) if study.policies.hit_ratio else ()
+    return (cache_sizing.grid(study.sizing), *policies, *study.levels.grids(), *study.samples.grids())
 
 
 def figures(study: CacheStudy) -> dict[str, Figure]:
     """The answers as figures, by name."""
     made = cache_sizing.figures(study.curves, memory_levels.known_capacities(study.request.row_bytes))
-    made["policies"] = policies_compared.figure(study.policies)
+    if study.policies.hit_ratio:
+        made["policies"] = policies_compared.figure(study.policies)
     if study.samples.drifts:
         made["drift"] = sample_study.figure(study.samples)
-    if study.levels is not None:
+    if study.levels.stats:
         made["levels"] = memory_levels.figure(study.levels)
     return made
 
@@ -108,7 +118,7 @@ def plain(study: CacheStudy) -> dict[str, Any]:
         "lru_shared": _points(study.curves.shared) | {"knee": None if knee is None else asdict(knee)},
         "sizing": [asdict(size) for size in study.sizing],
         "policies": asdict(study.policies),
-        "levels": None if study.levels is None else asdict(study.levels),
+        "levels": asdict(study.levels),
         "samples": samples,
     }
 

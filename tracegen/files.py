@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib import import_module
 from inspect import Parameter, signature
 from itertools import chain
@@ -12,6 +13,7 @@ from .. import HotrowError
 from ..atomic import replacing
 from ..progress import Advance, ignore
 from .formats.format import Format
+from .profile import built_in
 from .trace import PER_SAMPLE, SampleError, Trace, check_same_form, concatenate
 
 # Modules of the folder formats, each with a FORMAT; the first that recognises a file reads it.
@@ -179,7 +181,9 @@ def recognise(path: str | Path) -> Format | None:
 
 def _reader(path: Path, name: str | None) -> Format:
     if not path.exists():
-        raise HotrowError(f"{path}: no such file; check the path")
+        near = get_close_matches(str(path), built_in(), n=1)
+        hint = f"did you mean the built-in profile {near[0]!r}?" if near else "check the path"
+        raise HotrowError(f"{path}: no such file; {hint}")
     if path.is_file() and path.stat().st_size == 0:
         raise HotrowError(f"{path}: the file is empty (0 bytes); make or download it again")
     try:

@@ -103,6 +103,8 @@ def test_the_study_as_json_grids_and_figures(trace: Trace) -> None:
     ("request_", "what"),
     [
         (Request(128, policies="LRUU"), "did you mean LRU"),
+        (Request(128, policies=""), "fast, all or none"),
+        (Request(128, policies="LRU,,FIFO"), "fast, all or none"),
         (Request(128, capacities=(0,)), "capacity 0"),
         (Request(128, capacities=(10**20,)), "capacity 1"),
         (Request(128, levels="x"), "size/ways"),
@@ -119,6 +121,13 @@ def test_a_capacity_that_is_none_is_refused_before_anything_is_simulated(
     monkeypatch.setattr(cache_study, "lru_curves", None)
     with pytest.raises(HotrowError, match="capacity 1"):
         cache_study.cache_study(trace, Request(128, capacities=(5, 10**20)))
+
+
+def test_without_policies_there_is_no_table_and_no_figure_of_them(trace: Trace) -> None:
+    study = cache_study.cache_study(trace, Request(128, policies="None", levels="none"))
+    assert len(cache_study.grids(study)) == 5
+    assert "policies" not in cache_study.figures(study)
+    assert Request(128, policies="FAST").policy_names == FAST
 
 
 def test_a_table_nobody_looks_up_and_one_sample() -> None:
