@@ -59,6 +59,7 @@ Figures = Annotated[
 ]
 DEFAULT_TRACE = "meta-2021"
 SIMULATORS = ("din", "ramulator2")  # whose address traces are written
+PROCESSOR = "Processor caches"
 Preset = Annotated[
     str | None, typer.Option(help="Model whose MLPs are put on the trace; rm1 for bags, criteo-kaggle for one-hot.")
 ]
@@ -83,7 +84,12 @@ def convert(
         list[str] | None, typer.Option(help="Option of the format read, name=value (docs/formats.md); may be repeated.")
     ] = None,
     to_option: Annotated[list[str] | None, typer.Option(help="The same for the format written.")] = None,
-    row_bytes: Annotated[int, typer.Option(min=1, help="Address traces: bytes of one embedding row.")] = 256,
+    row_bytes: Annotated[
+        int | None, typer.Option(min=1, help="Address traces: bytes of one embedding row; 256 if left out.")
+    ] = None,
+    update_every: Annotated[
+        int | None, typer.Option(min=1, help="Address traces: also write the rows of every so many samples (training).")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -98,23 +104,34 @@ def convert(
 
     reading = _options(option) | ({} if modulo is None else {"max_ind_range": modulo})
     simulator = to if to in SIMULATORS else "din" if to is None and target.suffix == ".din" else None
-    with progress.bar("convert", "samples", files.samples_in(source, format), quiet) as advance:
-        counted = _Counted(files.scan(source, format, **reading), advance)
-        if simulator is None:
+    kind, idle = ("a trace", {"--row-bytes": row_bytes, "--update-every": update_every})
+    if simulator is not None:
+        kind, idle = ("an address trace", {"--to-option": to_option, "--lossy": lossy})
+    for name, given in idle.items():
+        if given:
+            raise HotrowError(f"{name} does nothing where {kind} is written; leave it out")
+    total = files.samples_in(source, format)
+    if simulator is None:
+        with progress.bar("convert", "samples", total, quiet) as advance:
+            counted = _Counted(files.scan(source, format, **reading), advance)
             files.write(counted, target, to, lossy, **_options(to_option))
-        else:
-            from .analysis.memory.address_trace import write_address_trace
-            from .analysis.memory.layout import Layout
+        made = {"samples": counted.samples, "lookups": counted.lookups}
+    else:
+        from .analysis.memory.address_trace import convert_to_addresses
 
-            for last in files.scan(source, format, **reading):  # noqa: B007 — the last part knows all declared rows
-                pass
-            write_address_trace(counted, Layout.of_rows(last, row_bytes), target, simulator)
+        with progress.bar("convert (twice over)", "samples", total and 2 * total, quiet) as advance:
+            made = dataclasses.asdict(
+                convert_to_addresses(
+                    source, target, simulator, row_bytes or 256, update_every,
+                    source_format=format, options=reading, advance=advance,
+                )
+            )  # fmt: skip
     size = target.stat().st_size if target.is_file() else sum(f.stat().st_size for f in target.iterdir())
-    result = {"target": str(target), "samples": counted.samples, "lookups": counted.lookups, "bytes": size}
     if as_json:
-        _print_json(result)
+        _print_json({"target": str(target), **made, "bytes": size})
     elif not quiet:
-        print(f"{target}: {counted.samples:,} samples, {counted.lookups:,} lookups, {size / 1e6:,.1f} MB")
+        counts = ", ".join(f"{count:,} {what}" for what, count in made.items())
+        print(f"{target}: {counts}, {size / 1e6:,.1f} MB")
 
 
 @app.command()
@@ -166,8 +183,37 @@ def cache(
     row_bytes: Annotated[int, typer.Option(min=1, help="Bytes of one embedding row.")] = 256,
     policies: Annotated[str, typer.Option(help="Policies by name with commas between; fast or all.")] = "fast",
     levels: Annotated[
-        str, typer.Option(help="Processor caches, size/ways, innermost first; none to leave them out.")
+        str,
+        typer.Option(
+            help="size/ways, innermost first; or a machine, by name (skylake) or .toml file; or none.",
+            rich_help_panel=PROCESSOR,
+        ),
     ] = "32K/8,1M/16,32M/16",
+    inclusion: Annotated[
+        str | None,
+        typer.Option(
+            help="How a level holds those above it: non-inclusive, inclusive, exclusive; with commas, one for each "
+            "from the second on. The machine's if left out, else non-inclusive.",
+            rich_help_panel=PROCESSOR,
+        ),
+    ] = None,
+    replacement: Annotated[
+        str, typer.Option(help="LRU, FIFO or tree-PLRU; with commas, one for each level.", rich_help_panel=PROCESSOR)
+    ] = "LRU",
+    update_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Training: rows of every so many samples are also written.", rich_help_panel=PROCESSOR
+        ),
+    ] = None,
+    tlb: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also page walks: bytes of a page (4K, 2M) on Skylake's TLB, or with its entries/ways as in "
+            "2M:32/4,1536/12; may be repeated.",
+            rich_help_panel=PROCESSOR,
+        ),
+    ] = None,
     sample: Annotated[
         float | None,
         typer.Option(
@@ -190,7 +236,9 @@ def cache(
     if sample is not None:
         _sampled_cache(trace, format, sample, row_bytes, tuple(capacity or ()), out, as_json, quiet)
         return
-    request = cache_study.Request(row_bytes, tuple(capacity or ()), policies, levels)
+    request = cache_study.Request(
+        row_bytes, tuple(capacity or ()), policies, levels, replacement, inclusion, tuple(tlb or ()), update_every
+    )
     with progress.bar("cache", "steps", cache_study.steps(request), quiet) as advance:
         study = cache_study.cache_study(_load(trace, format), request, advance)
     if out is not None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import HotrowError
 from ..profiling.machine import Machine
 from ..tracegen.trace import Trace
-from .memory import nested_caches
+from .memory import nested_kernels
 from .memory.layout import Layout
 from .memory.levels import Cores, Level, LevelStats, levels_of
 from .memory.line_words import line_words
@@ -20,13 +20,13 @@ from .memory.nested_caches import NestedCaches
 from .memory.set_associative import FilteringCaches
 from .reuse_distance import StackDistances
 
-__all__ = ["Cores", "Hierarchy", "Level", "LevelStats", "simulate", "simulate_trace"]
+__all__ = ["Cores", "Hierarchy", "Level", "LevelStats", "check", "simulate", "simulate_trace"]
 
-REPLACEMENTS = {"LRU": nested_caches.LRU, "FIFO": nested_caches.FIFO, "tree-PLRU": nested_caches.TREE_PLRU}
+REPLACEMENTS = {"LRU": nested_kernels.LRU, "FIFO": nested_kernels.FIFO, "tree-PLRU": nested_kernels.TREE_PLRU}
 INCLUSIONS = {
-    "non-inclusive": nested_caches.NON_INCLUSIVE,
-    "inclusive": nested_caches.INCLUSIVE,
-    "exclusive": nested_caches.EXCLUSIVE,
+    "non-inclusive": nested_kernels.NON_INCLUSIVE,
+    "inclusive": nested_kernels.INCLUSIVE,
+    "exclusive": nested_kernels.EXCLUSIVE,
 }
 _BLOCK = 2**15  # requests that pass through the levels together
 
@@ -54,24 +54,19 @@ class Hierarchy:
         tell_apart: bool = False,
     ) -> None:
         self.levels = tuple(levels)
-        if not self.levels:
-            raise HotrowError("a hierarchy needs at least one level")
-        count = len(self.levels)
-        policies = _codes(replacement, count, REPLACEMENTS, "replacement")
-        holds = [nested_caches.NON_INCLUSIVE, *_codes(inclusion, count - 1, INCLUSIONS, "inclusion")]
-        _check_levels(self.levels, policies)
+        policies, holds = check(self.levels, replacement, inclusion)
         self.line_bytes = self.levels[0].line_bytes
-        if cores and cores.private > count:
-            raise HotrowError(f"{cores.private} private levels of {count}")
+        if cores and cores.private > len(self.levels):
+            raise HotrowError(f"{cores.private} private levels of {len(self.levels)}")
         if cores and cores.span_bytes < self.line_bytes:
             raise HotrowError(f"a core has {cores.span_bytes} bytes of addresses, less than a line ({self.line_bytes})")
         self._cores = cores
         self._kinds = [_Kinds(level.lines) for level in self.levels] if tell_apart else []
         shapes = [(level.sets, level.ways) for level in self.levels]
         self._caches: FilteringCaches | NestedCaches
-        if nested_caches.TREE_PLRU not in policies and not any(holds) and cores is None:
+        if nested_kernels.TREE_PLRU not in policies and not any(holds) and cores is None:
             lines = [level.line_bytes.bit_length() - 1 for level in self.levels]
-            self._caches = FilteringCaches(shapes, lines, [policy == nested_caches.FIFO for policy in policies])
+            self._caches = FilteringCaches(shapes, lines, [policy == nested_kernels.FIFO for policy in policies])
         else:
             _check_one_line_size(self.levels)
             cores = cores or Cores(1, 0, 2**62)
@@ -170,6 +165,23 @@ def _hierarchy(
     return Hierarchy(levels, replacement=replacement, inclusion=chosen, tell_apart=tell_apart)
 
 
+def check(
+    levels: Sequence[Level], replacement: str | Sequence[str], inclusion: str | Sequence[str]
+) -> tuple[list[int], list[int]]:
+    """Each level's replacement and inclusion as numbers of nested_kernels, the first level's inclusion too.
+
+    Raises HotrowError where a hierarchy on one core cannot be made of them; arguments as for Hierarchy.
+    """
+    if not levels:
+        raise HotrowError("a hierarchy needs at least one level")
+    policies = _codes(replacement, len(levels), REPLACEMENTS, "replacement")
+    holds = [nested_kernels.NON_INCLUSIVE, *_codes(inclusion, len(levels) - 1, INCLUSIONS, "inclusion")]
+    _check_levels(levels, policies)
+    if nested_kernels.TREE_PLRU in policies or any(holds):
+        _check_one_line_size(levels)
+    return policies, holds
+
+
 def _checked(addresses: ArrayLike, writes: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Addresses as int64 or uint64, and whether each is written; HotrowError for what cannot be."""
     bytes = np.asarray(addresses)
@@ -206,7 +218,7 @@ def _check_levels(levels: Sequence[Level], policies: Sequence[int]) -> None:
                 "a line of a level must fit a line of the next"
             )
     for level, policy in zip(levels, policies, strict=True):
-        if policy == nested_caches.TREE_PLRU and (level.ways & (level.ways - 1) or level.ways > 64):
+        if policy == nested_kernels.TREE_PLRU and (level.ways & (level.ways - 1) or level.ways > 64):
             raise HotrowError(f"{level.name}: {level.ways} ways; tree-PLRU needs a power of two, at most 64")
 
 

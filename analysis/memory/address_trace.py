@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from ... import HotrowError
 from ...atomic import replacing
 from ...jit import kernel
+from ...progress import Advance, ignore
+from ...tracegen import files
 from ...tracegen.trace import Trace
 from .checks import checked_line
 from .layout import Layout
@@ -33,6 +36,48 @@ FORMATS = {
     "din": AddressFormat(b"0 ", b"1 "),  # Dinero IV, traditional input: label, address
     "ramulator2": AddressFormat(b"LD 0x", b"ST 0x"),  # Ramulator 2, frontend LoadStoreTrace
 }
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a file of addresses was made of, and how many addresses it has."""
+
+    samples: int
+    lookups: int
+    addresses: int
+
+
+def convert_to_addresses(
+    source: str | Path,
+    target: str | Path,
+    format: str = "din",
+    row_bytes: int | Sequence[int] | Mapping[str, int] = 256,
+    update_every: int | None = None,
+    *,
+    source_format: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    advance: Advance = ignore,
+) -> Converted:
+    """Write the address trace of the trace in a file, in bounded memory.
+
+    The source is read twice, for some formats know the declared rows only at their end; advance: called with the
+    samples of each part, both times. Tables lie as Layout.of_rows puts them. source_format, options: as files.scan
+    takes them. The rest and the errors as for write_address_trace.
+    """
+
+    def parts() -> Iterator[Trace]:
+        for part in files.scan(source, source_format, **(options or {})):
+            yield part
+            advance(part.samples)
+
+    samples = lookups = 0
+    layout = Layout(())
+    for part in parts():
+        samples += part.samples
+        lookups += part.accesses
+        layout = Layout.of_rows(part, row_bytes)
+    addresses = write_address_trace(parts(), layout, target, format, update_every=update_every)
+    return Converted(samples, lookups, addresses)
 
 
 def write_address_trace(

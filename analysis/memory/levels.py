@@ -112,7 +112,9 @@ def levels_of(machine: Machine) -> tuple[tuple[Level, ...], tuple[str, ...]]:
     for name, cache in machine.caches.items():
         if cache.ways is None or cache.line is None:
             raise HotrowError(f"{machine.name}: caches.{name} needs ways and line to be simulated")
-        levels.append(Level.of_size(name, *(int(each.base) for each in (cache.size, cache.ways, cache.line))))
+        numbers = [each.base for each in (cache.size, cache.ways, cache.line)]
+        whole = [int(number) if number == int(number) else number for number in numbers]  # Level refuses the others
+        levels.append(Level.of_size(name, *whole))  # type: ignore[arg-type]
         inclusion.append(cache.inclusion or "non-inclusive")
     return tuple(levels), tuple(inclusion[1:])
 
@@ -129,6 +131,10 @@ class Cores:
     span_bytes: int
 
     def __post_init__(self) -> None:
+        for key in ("count", "private"):
+            object.__setattr__(
+                self, key, checked_whole(getattr(self, key), "cores" if key == "count" else "private levels")
+            )
         if self.count < 1 or self.private < 0:
             raise HotrowError(f"{self.count} cores with {self.private} private levels; at least 1 core and 0 levels")
         checked_line(self.span_bytes, "addresses of a core")

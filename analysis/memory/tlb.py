@@ -31,8 +31,8 @@ class Tlb:
             known = ", ".join(str(size) for size in self.first)
             raise HotrowError(f"{self.name} TLB: no entries for pages of {page_bytes} bytes; it translates {known}")
         return (
-            _entries(f"{self.name} first-level TLB", *self.first[page_bytes], page_bytes),
-            _entries(f"{self.name} second-level TLB", *self.second, page_bytes),
+            entries(f"{self.name} first-level TLB", *self.first[page_bytes], page_bytes),
+            entries(f"{self.name} second-level TLB", *self.second, page_bytes),
         )
 
 
@@ -47,14 +47,17 @@ def simulate_tlb(
     tlb: Tlb = SKYLAKE,
     *,
     replacement: str = "LRU",
+    update_every: int | None = None,
 ) -> tuple[LevelStats, ...]:
     """What both levels of a TLB count on a trace's lookups; misses of the second are page walks.
 
-    A lookup accesses each page that its row lies on once. Pages are counted from address 0: lay the tables out with
-    page_bytes of this size, so that none shares a page. Raises HotrowError as simulate_trace does.
+    A lookup accesses each page that its row lies on once, and so does an update (update_every: as line_words says).
+    Pages are counted from address 0: lay the tables out with page_bytes of this size, so that none shares a page.
+    Raises HotrowError as simulate_trace does.
     """
-    return simulate_trace(trace, layout, tlb.levels(page_bytes), replacement=replacement)
+    return simulate_trace(trace, layout, tlb.levels(page_bytes), replacement=replacement, update_every=update_every)
 
 
-def _entries(name: str, entries: int, ways: int, page_bytes: int) -> Level:
-    return Level.of_size(name, entries * page_bytes, ways, page_bytes)
+def entries(name: str, count: int, ways: int, page_bytes: int) -> Level:
+    """A level of `count` entries for pages of `page_bytes`; HotrowError where they are no whole number of sets."""
+    return Level.of_size(name, count * page_bytes, ways, page_bytes)

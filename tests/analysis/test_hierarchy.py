@@ -183,6 +183,35 @@ def test_addresses_may_grow_in_the_middle(policy: str) -> None:
     assert counts(caches.stats()) == [level.counts for level in plain.levels]
 
 
+@pytest.mark.parametrize("replacement", ["LRU", "FIFO", "tree-PLRU"])
+@pytest.mark.parametrize("grows", ["addresses", "clock"])
+def test_sets_widen_in_the_middle(replacement: str, grows: str) -> None:
+    """Words and marks beyond int32; ways that do not fill their vectors."""
+    rng = np.random.default_rng(2)
+    words = rng.integers(0, 300, 4000) << 1 | rng.integers(0, 2, 4000)
+    high = np.where(rng.random(2000) < 0.5, words[2000:], words[2000:] + (2**36 >> 5)) if grows == "addresses" else None
+    ways = (4, 8, 64) if replacement == "tree-PLRU" else (5, 12, 20)
+    shapes = [(sets, each, 64) for sets, each in zip((3, 4, 2), ways, strict=True)]
+    holds = ["exclusive", "inclusive"]
+    caches = Hierarchy([Level("", *shape) for shape in shapes], replacement=replacement, inclusion=holds)
+    plain = Caches(shapes, [replacement] * 3, holds)
+    parts = [words[:2000], words[2000:] if high is None else high, words[:2000]]
+    for number, part in enumerate(parts):
+        if grows == "clock" and number == 1:
+            nested: Any = caches._caches
+            later = 2**31 - 3_000 - nested._clock[0]  # as if so many more accesses had come before
+            for level in range(3):
+                marks = nested._sets(level)[:, 1]
+                marks[(marks > 0) & (marks < 2**31 - 1)] += 0 if replacement == "tree-PLRU" else later
+            nested._clock[0] += later
+        caches.serve(part)
+        for word in part.tolist():
+            plain.access((word >> 1) * 64, bool(word & 1))
+    caches.flush()
+    plain.flush()
+    assert counts(caches.stats()) == [level.counts for level in plain.levels]
+
+
 def test_an_inclusive_level_takes_back_what_it_loses() -> None:
     levels = [Level("L1", 1, 2), Level("L2", 1, 2)]
     stream = np.array([0, 1, 0, 2, 0]) * 64  # line 0 is used above, so L2 thinks it old and loses it
@@ -320,11 +349,6 @@ def test_no_access_counts_nothing() -> None:
         (level,) = simulate([], [Level("L1", 64, 8)], tell_apart=tell_apart, flush=True)
         assert level.accesses == level.hits == level.misses == level.write_backs == 0
         assert np.isnan(level.miss_ratio)
-
-
-def test_sizes() -> None:
-    level = Level.of_size("L3", 28_835_840, ways=11)
-    assert (level.sets, level.lines, level.bytes) == (40960, 450560, 28_835_840)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from hotrow.analysis.cache import simulate
 from hotrow.experiments import cache_study
 from hotrow.experiments.cache_study import Request
 from hotrow.experiments.lru_curves import lru_curves
-from hotrow.experiments.memory_levels import memory_levels, parse_levels
 from hotrow.experiments.policies_compared import FAST, compare_policies, default_capacities
 from hotrow.experiments.sample_study import sample_study
 from hotrow.tracegen.trace import TableLookups, Trace
@@ -45,39 +44,6 @@ def test_default_capacities_rise_and_are_few(touched: int) -> None:
     assert 1 <= len(sizes) <= 8
     assert sizes == tuple(sorted(set(sizes)))
     assert sizes[0] >= 1
-
-
-def test_levels_from_text() -> None:
-    levels = parse_levels("32K/8, 1MiB/16,27500k/11")
-    assert [(level.bytes, level.ways) for level in levels] == [(2**15, 8), (2**20, 16), (27500 * 1024, 11)]
-
-
-@pytest.mark.parametrize(
-    ("text", "what"), [("32K", "'32K' is no size/ways"), ("32K/7", "whole number of sets"), ("", "size/ways")]
-)
-def test_levels_that_make_no_sense_are_refused(text: str, what: str) -> None:
-    with pytest.raises(HotrowError, match=what):
-        parse_levels(text)
-
-
-def test_every_line_is_found_somewhere(trace: Trace) -> None:
-    found = memory_levels(trace, 128, parse_levels("1K/4,8K/8"))
-    first, second = found.stats
-    assert first.accesses == 2 * trace.accesses
-    assert second.accesses == first.misses
-    for stats in found.stats:
-        assert (stats.compulsory or 0) + (stats.capacity or 0) + (stats.conflict or 0) == stats.misses
-    assert found.stats[1].compulsory == 2 * len(np.unique(trace.tables[0].indices)) + 2 * len(
-        np.unique(trace.tables[1].indices)
-    )
-
-
-def test_rows_beyond_the_address_space_are_renumbered() -> None:
-    ids = np.array([2**62, 5, 2**62, 2**62 + 7], np.int64)
-    far = memory_levels(Trace.from_ids(ids), 64, parse_levels("1K/4"))
-    near = memory_levels(Trace.from_ids([0, 1, 0, 2]), 64, parse_levels("1K/4"))
-    assert (far.renumbered, near.renumbered) == (True, False)
-    assert far.stats == near.stats
 
 
 def test_pages_hit_where_neighbours_were_looked_up() -> None:

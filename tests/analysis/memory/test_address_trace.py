@@ -9,8 +9,9 @@ import pytest
 from hotrow import HotrowError
 from hotrow.analysis.hierarchy import Level, simulate, simulate_trace
 from hotrow.analysis.memory import address_trace
-from hotrow.analysis.memory.address_trace import write_address_trace
+from hotrow.analysis.memory.address_trace import Converted, convert_to_addresses, write_address_trace
 from hotrow.analysis.memory.layout import Layout, Placed
+from hotrow.tracegen import files
 from hotrow.tracegen.trace import TableLookups, Trace
 
 
@@ -62,6 +63,35 @@ def test_parts_join_and_no_lookup_is_an_empty_file(tmp_path: Path) -> None:
     assert (tmp_path / "whole").read_bytes() == (tmp_path / "parts").read_bytes()
     assert write_address_trace(trace.samples_between(0, 0), layout, tmp_path / "none") == 0
     assert (tmp_path / "none").read_bytes() == b""
+
+
+def test_a_file_becomes_addresses(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    bags = TableLookups("bags", 500, rng.integers(0, 500, 900), np.arange(0, 901, 3))
+    trace = Trace((bags, TableLookups("single", 40, rng.integers(0, 40, 300))))
+    files.write(trace, tmp_path / "in.parquet")
+    seen: list[int] = []
+    for update_every in (None, 16):
+        made = convert_to_addresses(
+            tmp_path / "in.parquet", tmp_path / "out", "ramulator2", [64, 128], update_every, advance=seen.append
+        )
+        count = write_address_trace(
+            trace, Layout.of_rows(trace, [64, 128]), tmp_path / "expected", "ramulator2", update_every=update_every
+        )
+        assert made == Converted(300, 1200, count)
+        assert (tmp_path / "out").read_bytes() == (tmp_path / "expected").read_bytes()
+    assert sum(seen) == 4 * 300  # both readings advance
+
+
+def test_declared_rows_that_rise_are_all_placed(tmp_path: Path) -> None:
+    """Criteo's rows are known at the end alone: the second table's place depends on them."""
+    lines = ["1" + "\t" * 13 + "\t" + "\t".join(f"{k:08x}" for _ in range(26)) for k in range(40)]
+    (tmp_path / "day.tsv").write_text("\n".join(lines) + "\n")
+    made = convert_to_addresses(tmp_path / "day.tsv", tmp_path / "out", row_bytes=256)
+    trace = files.read(tmp_path / "day.tsv")
+    write_address_trace(trace, Layout.of_rows(trace, 256), tmp_path / "expected")
+    assert made.samples == 40
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "expected").read_bytes()
 
 
 def test_a_broken_source_leaves_the_old_file(tmp_path: Path) -> None:
