@@ -83,7 +83,7 @@ class ShardsStream:
 
     def distinct(self) -> int:
         """About how many distinct rows the stream has had: those in the samples, over the share that was looked at."""
-        shares = self._thresholds / WHOLE
+        shares: list[float] = (self._thresholds / WHOLE).tolist()
         return round(sum(sample.stack.distinct / share for sample, share in zip(self._samples, shares, strict=True)))
 
     def band(self, capacities: ArrayLike) -> CurveBand:

@@ -22,12 +22,11 @@ class TraceSamples:
     """
 
     def __init__(self, rate: float | None = None, rows: int | None = None, samples: int = 8, seed: int = 0) -> None:
-        self._new = lambda: ShardsStream(rate, rows, samples, seed)
-        self._seed = seed
+        self._settings = (rate, rows, samples, seed)
         self._form: Trace | None = None  # the first part without its samples
         self._masks = np.zeros(0, np.int64)
         self.tables: tuple[ShardsStream, ...] = ()
-        self.shared = self._new()
+        self.shared = ShardsStream(*self._settings)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,10 +47,10 @@ class TraceSamples:
 
     def _begin(self, part: Trace) -> None:
         self._form = part.samples_between(0, 0)
-        self.tables = tuple(self._new() for _ in part.tables)
+        self.tables = tuple(ShardsStream(*self._settings) for _ in part.tables)
         if len(self.tables) == 1:
             self.shared = self.tables[0]
-        random = np.random.SeedSequence(self._seed).generate_state(len(self.tables), np.uint64)
+        random = np.random.SeedSequence(self._settings[-1]).generate_state(len(self.tables), np.uint64)
         self._masks = (random >> np.uint64(1)).astype(np.int64)
 
     def _shared_ids(self, piece: Trace) -> NDArray[np.int64]:

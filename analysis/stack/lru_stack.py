@@ -220,7 +220,7 @@ def parts_worth(accesses: int, threads: int) -> int:
     return max(1, min(threads, accesses // WORTH_A_THREAD))
 
 
-def checked_threads(threads: int | None) -> int:
+def checked_threads(threads: Any) -> int:
     """`threads`, or as many as this process may run at once; HotrowError unless it is a whole number from 1 on."""
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
