@@ -150,8 +150,8 @@ def miss_ratio(
         _lines(figure, axes, [(name, x, [100 * v for v in y]) for name, x, y in series], what)
         _log_x(axes)
         for line, (_, x, _), (least, most) in zip(axes.lines, series, bands, strict=False):
-            shade = {"color": line.get_color(), "alpha": 0.2, "linewidth": 0}
-            axes.fill_between(x, [100 * v for v in least], [100 * v for v in most], **shade)
+            edges = [100 * v for v in least], [100 * v for v in most]
+            axes.fill_between(x, *edges, color=line.get_color(), alpha=0.2, linewidth=0)
         if knee is not None:
             at, low, high = knee
             if low is not None and high is not None:
