@@ -7,7 +7,7 @@ import numpy as np
 
 from ... import HotrowError
 from ...profiling.machine import Curve, Machine
-from .coefficients import LINE, Coefficients, datasheet
+from .coefficients import LINE, Coefficients, datasheet, nominal
 from .fitting import GatherPoint, LinearPoint, fit_gather, fit_linear, gather_seconds, interval, wider
 from .steps import Operator
 from .traffic import PAGES, reuse_curve
@@ -26,7 +26,7 @@ def costs_of(machine: Machine, isa: str | None = None, precision: str = "fp32") 
 
 def calibrated(machine: Machine, isa: str | None = None) -> Coefficients:
     """One thread's coefficients from the curves of a calibration, at its widest SIMD or at `isa`."""
-    start = datasheet(machine, isa)
+    start = datasheet(nominal(machine), isa)
     curves = [curve for curve in machine.calibration.curves if curve.threads == 1] if machine.calibration else []
     width = isa or next((curve.isa for curve in reversed(curves) if curve.what == "gather"), None)
     chosen = [curve for curve in curves if curve.isa == width]

@@ -22,9 +22,11 @@ LAYER, OUTPUT, INPUT = 12_000, 0.2, 0.06  # per call, and per number written or 
 GEMM_SHARE = 0.8  # of the peak that a large product reaches
 EXPOSED = 8.0  # lookups of a call whose latency nothing hides yet
 STREAM_OVERLAP = 4.0  # how much better than random loads a hardware prefetcher keeps a stream going
-STEP, TABLE, MAP = 60_000, 12_000, 6_000
-BACKWARD_NODE = 25_000
-NATIVE = 0.15  # of those overheads, where a C++ program (Caffe2, AOTInductor) calls the operators in place of Python
+STEP, TABLE, MAP, BIAS = 100_000, 20_000, 12_000, 10_000
+MULTIPLY_ADD, PAIR = 0.4, 15.0  # of an interaction's small products
+NODE, TRAIN_TABLE, TRAIN_LOOKUP = 90_000, 40_000, 280
+BACKWARD = 1.4  # a backward product's time over a forward one's
+NATIVE = 0.1  # of those overheads, where a C++ program (Caffe2, AOTInductor) calls the operators in place of Python
 GPU_MEMORY_SHARE = 0.75  # of the bandwidth, for rows in no order
 GPU_GEMM_SHARE = 0.75
 LINK_SHARE = 0.8
@@ -50,7 +52,10 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class Gather(msgspec.Struct, frozen=True):
-    """embedding_bag: seconds per call, bag, line written, lookup and line read; lookups whose latency shows."""
+    """embedding_bag: seconds per call, bag, line written, lookup and line read; lookups whose latency shows.
+
+    narrow: more per lookup of rows that fill no more than one line.
+    """
 
     call: float
     bag: float
@@ -58,6 +63,7 @@ class Gather(msgspec.Struct, frozen=True):
     lookup: float
     line: float
     exposed: float
+    narrow: float = 0.0
     walks: dict[str, tuple[float, float]] = {}  # page size → bytes reached, seconds per miss
 
 
@@ -150,9 +156,7 @@ def wide(factor: float) -> Spread:
     return Spread(each, each, each, each)
 
 
-def datasheet(
-    machine: Machine, isa: str | None = None, precision: str = "fp32", native: bool = False
-) -> Coefficients:
+def datasheet(machine: Machine, isa: str | None = None, precision: str = "fp32", native: bool = False) -> Coefficients:
     """What a machine's datasheet gives, the rest assumed; isa: the widest where left out.
 
     native: operators are called from C++ and not from Python; a GPU's kernels are launched as before.
@@ -214,21 +218,31 @@ def _cpu(machine: Machine, isa: str | None, precision: str) -> Coefficients:
     )
 
 
+def nominal(machine: Machine) -> Machine:
+    """The machine with the sizes that its system reports and no page walks: where fits start.
+
+    Dependent loads see a cache end sooner than gathers with many lines in flight do.
+    """
+    caches = {name: msgspec.structs.replace(cache, effective=None) for name, cache in machine.caches.items()}
+    return msgspec.structs.replace(machine, caches=caches, tlb={})
+
+
 def framework(cycle: float, byte: float) -> Framework:
     """The assumed costs of a framework in eager mode at this cycle time and seconds per byte streamed."""
     return Framework(
         step=STEP * cycle,
         table=TABLE * cycle,
-        layer=MAP * cycle,
+        layer=BIAS * cycle,
         map=MAP * cycle,
         byte=byte,
-        multiply_add=0.15 * cycle,
-        pair=4 * cycle,
-        node=BACKWARD_NODE * cycle,
-        train_table=6 * BACKWARD_NODE * cycle,
-        train_lookup=30 * cycle,
-        train_byte=6 * byte,
-        update_byte=3 * byte,
+        multiply_add=MULTIPLY_ADD * cycle,
+        pair=PAIR * cycle,
+        node=NODE * cycle,
+        train_table=TRAIN_TABLE * cycle,
+        train_lookup=TRAIN_LOOKUP * cycle,
+        train_byte=byte,
+        update_byte=byte,
+        backward=BACKWARD,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
@@ -20,14 +21,17 @@ from .operators import Setting
 from .residual import features, learn
 from .steps import Operator
 from .traffic import ReuseCurve
+from .vary import vary
 
 Numbers = NDArray[np.float64]
 SOFT = 0.15  # errors in ln seconds above which a point counts less
 PRIOR = 0.1  # weight of a prior's one standard deviation against one point's error
 FRAMEWORK_PRIOR = 0.05
 EDGE = 1.2
+PAGE_BYTES = {"4 KiB": 4096.0, "2 MiB": 2.0**21}
 ALONE = Setting()
 LONG = 1024
+STARTS = (1.0, 0.5, 0.25)
 COVERED = 90.0  # % of the measured points that an interval should hold
 
 
@@ -39,6 +43,31 @@ class GatherPoint:
     rows: ReuseCurve
     pages: dict[str, ReuseCurve]
     seconds: float
+
+    @cached_property
+    def _touched(self) -> dict[str, tuple[Numbers, Numbers]]:
+        """Of rows ("") and pages: bytes touched since a use, and the share of lookups that outlast them."""
+        op = self.operator
+        stream = 4 + 4 * op.n * op.m / max(op.k, 1)
+        made = {"": (max(4 * op.n, LINE), stream, self.rows)}
+        made |= {page: (PAGE_BYTES[page], 0.0, curve) for page, curve in self.pages.items()}
+        return {
+            name: (unit * np.array(curve.distinct) + passing * np.array(curve.times), np.array(curve.outlasting))
+            for name, (unit, passing, curve) in made.items()
+        }
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, float, float], float]:
+        return {}
+
+    def misses(self, what: str, capacity: float, spread: float = 0.0) -> float:
+        """Share of lookups that miss a cache of rows (what: "") or pages; a fit asks for the same again and again."""
+        key = (what, capacity, spread)
+        if key not in self._known:
+            touched, outlasting = self._touched[what]
+            at = capacity * np.exp(spread * np.array((-EDGE, 0.0, EDGE))) if spread else capacity
+            self._known[key] = float(np.mean(np.interp(at, touched, outlasting)))
+        return self._known[key]
 
 
 @dataclass(frozen=True)
@@ -53,22 +82,9 @@ class LinearPoint:
 
 def gather_seconds(costs: Coefficients, point: GatherPoint) -> tuple[operators.Parts, list[float]]:
     """Seconds by cause of a point without its residual, and the share that misses each cache."""
-    op = point.operator
-    unit, stream = max(4 * op.n, LINE), 4 + 4 * op.n * op.m / max(op.k, 1)
-    touched = unit * np.array(point.rows.distinct) + stream * np.array(point.rows.times)
-
-    def misses(capacity: float, spread: float) -> float:
-        at = capacity * np.exp(spread * np.array((-EDGE, 0.0, EDGE))) if spread else np.array([capacity])
-        return float(np.interp(at, touched, point.rows.outlasting).mean())
-
-    sizes = {"4 KiB": 4096.0, "2 MiB": 2.0**21}
-    walks = {
-        page: point.pages[page].misses(reach, sizes[page])
-        for page, (reach, _) in costs.gather.walks.items()
-        if page in point.pages
-    }
-    shares = [misses(level.capacity, level.spread) for level in costs.levels[:-1]]
-    return operators.gather(costs, op, misses, walks, ALONE), shares
+    shares = [point.misses("", level.capacity, level.spread) for level in costs.levels[:-1]]
+    walks = {page: point.misses(page, reach) for page, (reach, _) in costs.gather.walks.items() if page in point.pages}
+    return operators.gather(costs, point.operator, partial(point.misses, ""), walks, ALONE), shares
 
 
 def linear_seconds(costs: Coefficients, point: LinearPoint) -> float:
@@ -78,20 +94,30 @@ def linear_seconds(costs: Coefficients, point: LinearPoint) -> float:
 
 
 def fit_gather(costs: Coefficients, points: Sequence[GatherPoint]) -> Coefficients:
-    """`costs` with levels and embedding_bag as these points say; the given ones are the prior."""
+    """`costs` with levels and embedding_bag as these points say; the given ones are the prior.
+
+    Starts from several sizes of the last cache, as an edge that lies far off draws nothing towards itself.
+    """
     from scipy.optimize import least_squares
 
-    start = _with_walks(costs)
-    prior, widths = _vector(start), _widths(start)
-    measured = np.array([point.seconds for point in points])
+    measured = np.log(np.array([point.seconds for point in points]))
+    best: tuple[float, Coefficients] | None = None
+    for factor in STARTS:
+        start = _with_walks(vary(costs, "last cache", factor))
+        prior, widths = _vector(start), _widths(start)
 
-    def errors(vector: Numbers) -> Numbers:
-        made = _with_vector(start, vector)
-        found = np.array([sum(gather_seconds(made, point)[0].values()) for point in points])
-        return np.concatenate([np.log(found / measured), PRIOR * (vector - prior) / widths])
+        def errors(vector: Numbers, at: Coefficients, prior: Numbers, widths: Numbers) -> Numbers:
+            made = _with_vector(at, vector)
+            found = np.log([sum(gather_seconds(made, point)[0].values()) for point in points])
+            return np.concatenate([found - measured, PRIOR * (vector - prior) / widths])
 
-    best = least_squares(errors, prior, loss="soft_l1", f_scale=SOFT, max_nfev=40, diff_step=1e-3)
-    return _with_vector(start, best.x)
+        ended = least_squares(
+            errors, prior, loss="soft_l1", f_scale=SOFT, max_nfev=40, diff_step=1e-3, args=(start, prior, widths)
+        )
+        if best is None or ended.cost < best[0]:
+            best = float(ended.cost), _with_vector(start, ended.x)
+    assert best is not None
+    return best[1]
 
 
 def _with_walks(costs: Coefficients) -> Coefficients:
@@ -101,7 +127,8 @@ def _with_walks(costs: Coefficients) -> Coefficients:
         msgspec.structs.replace(level, spread=level.spread or 0.35) if level.capacity < WIDE else level
         for level in costs.levels
     )
-    return msgspec.structs.replace(costs, gather=msgspec.structs.replace(costs.gather, walks=walks), levels=levels)
+    gather = msgspec.structs.replace(costs.gather, walks=walks, narrow=costs.gather.narrow or costs.gather.lookup / 4)
+    return msgspec.structs.replace(costs, gather=gather, levels=levels)
 
 
 GATHER_FIELDS = (
@@ -111,6 +138,7 @@ GATHER_FIELDS = (
     ("lookup", 1.0),
     ("line", 1.0),
     ("exposed", 1.0),
+    ("narrow", 1.5),
 )
 
 
@@ -179,13 +207,14 @@ def wider(factors: tuple[float, float], margin: float) -> tuple[float, float]:
 
 
 def fit_linear(points: Sequence[LinearPoint]) -> tuple[Linear, Numbers]:
-    """A layer's costs, and ln(measured / predicted) at every point."""
+    """A layer's costs, and ln(measured / predicted) at every point, as large as unseen points' would be."""
     design = np.array([_terms(point) for point in points])
     measured = np.array([point.seconds for point in points])
     found = _non_negative(design, measured)
     call, product, output, into, weight, one, one_weight, pair, column, narrow = found.tolist()
     made = Linear(call, product, output, into, weight, (one, one_weight), pair, (column, narrow))
-    return made, np.log(measured / np.maximum(design @ found, 1e-12))
+    errors = np.log(measured / np.maximum(design @ found, 1e-12))
+    return made, errors * _unseen(len(errors), int(np.count_nonzero(found)))
 
 
 def _terms(p: LinearPoint) -> list[float]:
@@ -224,9 +253,10 @@ def _non_negative(design: Numbers, measured: Numbers, rounds: int = 20) -> Numbe
 def fit_framework(
     costs: Coefficients, seconds: Callable[[Coefficients, int], float], measured: Sequence[float]
 ) -> tuple[Coefficients, Numbers]:
-    """`costs` with the framework's as whole steps say; `seconds`(costs, k) predicts step k. And the errors in ln.
+    """`costs` with the framework's as whole steps say; `seconds`(costs, k) predicts step k.
 
-    A step's time is linear in them, so each is tried once alone.
+    Also the errors in ln, as large as those of other steps would be. A step's time is linear in the framework's costs,
+    so each is tried once alone.
     """
     from scipy.optimize import least_squares
 
@@ -250,7 +280,13 @@ def fit_framework(
 
     best = least_squares(errors, prior, loss="soft_l1", f_scale=SOFT, max_nfev=400)
     values = dict(zip(names, np.exp(best.x).tolist(), strict=True))
-    return msgspec.structs.replace(costs, framework=Framework(**values)), target - predicted(best.x)
+    errors_left = (target - predicted(best.x)) * _unseen(len(target), len(names))
+    return msgspec.structs.replace(costs, framework=Framework(**values)), errors_left
+
+
+def _unseen(points: int, coefficients: int) -> float:
+    """What the errors of fitted points are multiplied by to be those of others: degrees of freedom."""
+    return float(np.sqrt(points / max(1, points - coefficients)))
 
 
 def with_spread(costs: Coefficients, linear: Numbers, whole: Numbers) -> Coefficients:

@@ -32,9 +32,10 @@ def gather(c: Coefficients, op: Operator, misses: Misses, walks: dict[str, float
     workers = min(float(setting.threads), max(1.0, op.m / GRAIN)) if c.kind == "cpu" else 1.0
     lines = max(1.0, math.ceil(4 * op.n / LINE))
     g = c.gather
+    lookup = g.lookup + (g.narrow if lines == 1 else 0.0)
     parts = {
         "overhead": g.call + (op.m * g.bag) / workers,
-        "compute": (op.m * lines * g.written + op.k * (g.lookup + lines * g.line)) / workers,
+        "compute": (op.m * lines * g.written + op.k * (lookup + lines * g.line)) / workers,
     }
     missed, latency = 1.0, 0.0
     for k, level in enumerate(c.levels):

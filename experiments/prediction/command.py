@@ -116,7 +116,7 @@ def answer(config: ModelConfig, trace: Trace, name: str, request: Request) -> An
     traffic = {batch: traffic_of(trace, config, batch) for batch in request.batches}
     made = tuple(predict(config, own, costs, request.mode, request.setting) for own in traffic.values())
     middle = traffic[request.batches[len(request.batches) // 2]]
-    limit = request.limit or decisions.limit_for(predict(config, middle, costs))
+    limit = decisions.limit_for(predict(config, middle, costs)) if request.limit is None else request.limit
     found = decisions.best_throughput(config, traffic, costs, limit, request.setting.threads)
     rate = found.samples_per_second if found else 0.0
     capacity = next(iter(machine.memory.values())).capacity.base

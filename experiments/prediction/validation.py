@@ -19,7 +19,7 @@ from ... import HotrowError
 from ...analysis import prediction_plots
 from ...analysis.predict import predict
 from ...analysis.prediction.calibrated import costs_of
-from ...analysis.prediction.coefficients import Coefficients, datasheet
+from ...analysis.prediction.coefficients import Coefficients, datasheet, nominal
 from ...analysis.prediction.fitting import GatherPoint, gather_seconds, linear_seconds
 from ...analysis.prediction.residual import correction
 from ...atomic import replacing
@@ -107,17 +107,20 @@ def validate(points: Points, folder: Path, machine: Machine) -> Report:
     kept = np.load(folder / "traces.npz")
     traces = {name: kept[name] for name in kept.files}
     alone = costs_of(machine)
-    costs = msgspec.structs.replace(fitted(datasheet(machine), points, traces), machine=f"{machine.name}, fitted")
+    costs = msgspec.structs.replace(
+        fitted(datasheet(nominal(machine)), points, traces), machine=f"{machine.name}, fitted"
+    )
     with replacing(folder / "fitted.json") as beside:
         beside.write_bytes(msgspec.json.encode(costs))
     roof = machine.peak("fp32", 1), next(iter(machine.memory.values())).bandwidth.base
     pairs = _pairs(costs, points, traces, "test", roof)
+    by_file = _pairs(alone, points, traces, "test", roof)
     report = Report(
         machine=machine.name,
         node=points.node,
         spread=points.spread(),
         fitted=tuple(_all_errors(pairs)),
-        machine_alone=tuple(_all_errors(_pairs(alone, points, traces, "test", roof))),
+        machine_alone=tuple(each for each in _all_errors(by_file) if each.what != "Linear, oneDNN"),
         how_alone=alone.mode,
         pairs=pairs,
         failures=points.failures,
