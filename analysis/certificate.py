@@ -41,8 +41,10 @@ NOISY = (  # beside CANDIDATES, where noise is
 DRIFT_WEIGHT, PAIRS_WEIGHT, SPANS_WEIGHT, FALLBACK_WEIGHT = 0.02, 0.05, 0.02, 0.05  # of other distances
 PLAIN_FLOOR = 0.002  # error of an implied curve on traces without phases
 PHASE_FLOOR = 0.25  # of how far the implied curve is from one that knows no phases
-VOUCHED = 0.02  # a claim above this is no estimate but a warning
+VOUCHED = 0.01  # a claim above this is no estimate but a warning
+FIRM = 0.006  # so is a floor above this: the estimate could not be right to .005
 DRIFTING = 0.15  # so is a drift distance above this
+FEW_ROWS = 20  # fewer rows obey no law of large numbers
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,13 @@ def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TablePr
         for variant in (*CANDIDATES, *(NOISY if noisy else ()))
     ]
     best = min(tried, key=lambda candidate: candidate.score)
-    certificate = _certificate(best, tried, float(np.abs(implied - steady).mean()))
+    certificate = _certificate(best, tried, float(np.abs(implied - steady).mean()), table.distinct)
     return msgspec.structs.replace(best.table, certificate=certificate)
 
 
 def implied_curves(table: TableProfile, locality: TableLocality, sizes: Ints) -> tuple[Floats, Floats]:
     """LRU miss ratios at `sizes` implied by the age matrix, and by its sum over windows (no phases)."""
-    ages = fitted_ages(locality, table.accesses, table.distinct).demand
+    ages = fitted_ages(table, locality).demand
     width = measured.window_length(locality.length, len(ages))
     even = np.tile(ages.mean(0), (len(ages), 1))
     return (
@@ -182,15 +184,17 @@ def _clocked(locality: TableLocality, made: Synthesis, declared: int) -> Clocked
     return ClockedTable("", declared, locality.samples, locality.per_sample, False, ids, made.order, made.slots)
 
 
-def _certificate(best: Candidate, tried: list[Candidate], phases: float) -> Certificate:
+def _certificate(best: Candidate, tried: list[Candidate], phases: float, rows: int) -> Certificate:
     floor = PLAIN_FLOOR + PHASE_FLOOR * phases + best.fallback / 10
     reasons = []
     if best.claim > VOUCHED:
         reasons.append(f"no candidate comes nearer than {best.claim:.3f} to the implied LRU curve")
     if best.drift > DRIFTING:
         reasons.append(f"hot rows drift differently ({best.drift:.2f})")
-    if phases > 0.02:
-        reasons.append("the trace has strong phases, where implied curves are known to fail")
+    if floor > FIRM:
+        reasons.append(f"the implied LRU curve is itself uncertain by {floor:.3f} (phases, or bands without rows)")
+    if rows < FEW_ROWS:
+        reasons.append(f"{rows} rows are too few for a law of large numbers")
     note = (
         f"does not vouch: {'; '.join(reasons)}"
         if reasons

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 CERTAIN = 3.0  # noise deviations above which a head row is there beyond doubt
-THRESHOLD = 0.8  # of the universal threshold, which is made for longer series than these
+SURE = 0.5  # deviations beyond what the largest of so much noise reaches
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +117,10 @@ def denoised(small: Floats, noise: float) -> Floats:
 
 
 def haar_threshold(values: Floats, noise: float) -> Floats:
-    """The series without the Haar details that noise could make: the universal threshold (Donoho 1994)."""
+    """The series without the Haar details that noise could make (Donoho 1994; the threshold is for Laplace noise)."""
     size = 1 << max(0, (len(values) - 1).bit_length())
     level = np.append(values, np.full(size - len(values), values.mean()))
-    threshold = noise * np.sqrt(2 * np.log(max(2, size))) * THRESHOLD
+    threshold = noise * (np.log(size) / math.sqrt(2) + SURE)  # n Laplace variables reach ln(n) / √2 deviations
     details = []
     while len(level) > 1:
         details.append((level[::2] - level[1::2]) / np.sqrt(2))

@@ -81,7 +81,7 @@ def synthesize(table: TableProfile, rng: np.random.Generator) -> Synthesis:
     if table.variant.design == "renewal":
         calibration = table.calibration or calibrate(rows, locality, rng)
         return Synthesis(renewal(rows, locality, calibration, rng), sizes, slots, 0.0)
-    ages = fitted_ages(locality, table.accesses, table.distinct)
+    ages = fitted_ages(table, locality)
     bands = depthband(rows, locality, ages, slots, rng)
     return Synthesis(bands.order, sizes, slots, bands.fallback)
 

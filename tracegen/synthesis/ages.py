@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fit import haar_threshold, simplex
-from ..profile import TableLocality
+from ..popularity import Spectrum
+from ..profile import TableLocality, TableProfile
 
 Floats = NDArray[np.float64]
 
@@ -21,23 +22,24 @@ class Ages:
     deaths: Floats
 
 
-def fitted_ages(locality: TableLocality, accesses: int, distinct: int) -> Ages:
-    """Exact matrices as they are; noisy ones shrunk and raked to `accesses` and `distinct` in all."""
+def fitted_ages(table: TableProfile, locality: TableLocality) -> Ages:
+    """Exact matrices as they are; noisy ones shrunk and raked to the table's lookups and rows in all."""
     demand = locality.ages.array().astype(np.float64)
     deaths = locality.deaths.array().astype(np.float64)
     noise = locality.noise["ages"]
     if noise <= 0:
         return Ages(demand, deaths)
-    windows = len(demand)
+    windows, accesses, distinct = len(demand), table.accesses, table.distinct
+    usual = independent_births(table.counts, windows)
     reuse, total_of_bins = locality.reuse.array().astype(np.float64), demand[:, :-1].sum(0)
     ours, theirs = windows * noise**2, locality.noise["reuse"] ** 2  # variances: sum of cells, and released
     columns = simplex((total_of_bins * theirs + reuse * ours) / (ours + theirs), accesses - distinct)
-    births = _smooth(demand[:, -1], noise, distinct)
+    births = _smooth(demand[:, -1], usual, noise, distinct)
     others = _shrunk(demand[:, :-1], noise)
     even = accesses / windows  # every window has as many slots; how full they are is not told apart from noise
     kept = np.array([simplex(row, max(even - b, 0.0)) for row, b in zip(others, births, strict=True)])
     kept = _raked(kept, columns, np.maximum(even - births, 0))
-    return Ages(np.column_stack((kept, births)), _smooth(deaths, noise, distinct))
+    return Ages(np.column_stack((kept, births)), _smooth(deaths, usual[::-1], noise, distinct))
 
 
 def _shrunk(matrix: Floats, noise: float) -> Floats:
@@ -54,9 +56,17 @@ def _shrunk(matrix: Floats, noise: float) -> Floats:
     return shrunk
 
 
-def _smooth(values: Floats, noise: float, total: float) -> Floats:
-    """A noisy series without its noise, not negative and summing to `total`."""
-    return simplex(haar_threshold(values, noise), total)
+def independent_births(counts: Spectrum, windows: int) -> Floats:
+    """Expected first accesses per window if lookups fell anywhere, float64 [windows]; reversed: last ones."""
+    lookups, rows = np.array(counts, np.float64).reshape(-1, 2).T
+    still_unborn = (1 - np.arange(windows + 1)[:, None] / windows) ** lookups
+    births: Floats = -np.diff(still_unborn, axis=0) @ rows
+    return births
+
+
+def _smooth(values: Floats, usual: Floats, noise: float, total: float) -> Floats:
+    """The usual series, and on it what stands out of the noise; not negative and summing to `total`."""
+    return simplex(usual + haar_threshold(values - usual, noise), total)
 
 
 def _raked(matrix: Floats, columns: Floats, rows: Floats, rounds: int = 30) -> Floats:
