@@ -64,21 +64,13 @@ def rooflines(roofs: Sequence[Roof], operators: Mapping[str, float]) -> Figure:
         return figure
 
 
-def what_if(
-    factors: Sequence[float],
-    curves: Mapping[str, Sequence[float]],
-    title: str,
-    measured: Sequence[tuple[float, float]] = (),
-) -> Figure:
-    """Seconds over a thing's size times a factor, one line per thing; measured: (factor, seconds) points."""
+def what_if(factors: Sequence[float], curves: Mapping[str, Sequence[float]], title: str) -> Figure:
+    """Seconds of a step over a thing's size times a factor, one line per thing."""
     with _look("what-if"):
         figure, axes = _axes()
         for k, (name, seconds) in enumerate(curves.items()):
             style = {"color": PALETTE[k % len(PALETTE)], "linestyle": DASHES[k % len(DASHES)]}
             axes.plot(factors, [1e6 * s for s in seconds], label=name, marker=MARKERS[k % len(MARKERS)], **style)
-        if measured:
-            x, y = zip(*measured, strict=True)
-            axes.plot(x, [1e6 * s for s in y], "k*", markersize=10, label="measured")
         axes.set_xscale("log", base=2)
         axes.set_xticks(list(factors), [f"{factor:g} ×" for factor in factors])
         axes.set(xlabel="of what the machine has", ylabel="predicted time per step, µs", title=title, ylim=(0, None))

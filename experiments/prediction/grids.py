@@ -200,7 +200,7 @@ def figures(found: Answer) -> dict[str, Any]:
 def _roofline(found: Answer) -> Any:
     machines = [found.machine, *(load_machine(name) for name in PEERS if name != found.machine.name)]
     bags = uniform_bags(found.config, found.middle.batch)
-    costs = {role: cost.intensity for role, cost in by_role(forward_cost(found.config, bags)).items()}
+    costs = {role: cost.intensity for role, cost in by_role(forward_cost(found.config, bags)).items() if cost.flops}
     return prediction_plots.rooflines([roofline.roof(machine) for machine in machines], costs)
 
 

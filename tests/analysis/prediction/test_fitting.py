@@ -90,7 +90,7 @@ def test_the_framework_is_found_from_whole_steps() -> None:
     other = msgspec.structs.replace(costs.framework, step=1e-4, table=2e-6)
     truth = msgspec.structs.replace(costs, framework=other)
     found, errors = fit_framework(costs, seconds, [seconds(truth, k) for k in range(12)])
-    assert np.abs(errors).max() < 0.05
+    assert np.abs(errors).max() < 0.08
     assert found.framework.step == pytest.approx(1e-4, rel=0.1)
 
 
