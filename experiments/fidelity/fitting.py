@@ -52,12 +52,16 @@ def fit(
         warning = "NOT PRIVATE: exact statistics; whoever has this file can learn about single lookups"
         return Fitted(select(characterize(trace, name), seed, advance), (warning,))
     profile, cuts = release_with_cuts(trace, budget, name)
-    return Fitted(select(profile, seed, advance), (*_told(cuts, budget), *profile.assumptions))
+    return Fitted(select(profile, seed, advance), (*_told(cuts, budget, profile), *profile.assumptions))
 
 
-def _told(cuts: Cuts, budget: PrivacyBudget) -> list[str]:
-    """What the bounds cut, for standard error: exact numbers, which is why no file has them."""
+def _told(cuts: Cuts, budget: PrivacyBudget, profile: TraceProfile) -> list[str]:
+    """Each table's budget and what the bounds cut: exact, so for standard error and no file."""
     told = [f"noise took {cuts.seconds_of_noise:.1f} s"]
+    if len(profile.tables) > 1 and budget.unit != "access" and budget.mechanism == "laplace":
+        told.append(
+            f"{len(profile.tables)} tables share the budget: ε = {budget.epsilon / len(profile.tables):.3g} each"
+        )
     if cuts.lookups:
         told.append(f"{cuts.lookups:,} lookups beyond {budget.lookups_per_sample} of their bag were cut")
     if cuts.samples:

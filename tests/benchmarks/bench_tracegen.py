@@ -13,7 +13,7 @@ import pytest
 
 from hotrow.analysis.certificate import select_table
 from hotrow.tracegen.baselines import StackProfile, generate_from_stack, stack_profile
-from hotrow.tracegen.generate import synthesize, table_rng
+from hotrow.tracegen.generate import calibrated, synthesize, table_rng
 from hotrow.tracegen.privacy import PrivacyBudget
 from hotrow.tracegen.profile import Variant, characterize
 from hotrow.tracegen.release import release_with_cuts
@@ -68,7 +68,13 @@ def test_release(benchmark: Any, trace: Trace) -> None:
 @pytest.mark.parametrize("design", ["independent", "renewal", "depthband"])
 def test_generate(benchmark: Any, trace: Trace, design: str) -> None:
     table = msgspec.structs.replace(characterize(trace).tables[0], variant=Variant(design))
-    rate(benchmark, lambda: synthesize(table, table_rng(0, 0, 1)))
+    ready = calibrated(table, table_rng(0, 0, 1))  # as a fitted profile is
+    rate(benchmark, lambda: synthesize(ready, table_rng(0, 0, 1)))
+
+
+def test_calibrate(benchmark: Any, trace: Trace) -> None:
+    table = msgspec.structs.replace(characterize(trace).tables[0], variant=Variant("renewal"))
+    rate(benchmark, lambda: calibrated(table, table_rng(0, 0, 1)))
 
 
 def test_fit_with_selection(benchmark: Any, trace: Trace) -> None:
