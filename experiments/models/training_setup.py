@@ -37,7 +37,7 @@ DEFAULTS = {
 }
 PATHS = frozenset({"raw_data_file", "processed_data_file", "data_trace_file"})
 TEST = 8  # names the stream of random numbers of test data
-ONE_THREAD = 5e7  # FLOPs of a step up to which one thread was as fast as two, measured on an AMD EPYC (Zen 4)
+ONE_THREAD = 5e8  # FLOPs of a step; below, one thread was 10 times as fast as two on a busy AMD EPYC (Zen 4), 2 cores
 NEVER = 2**62  # batches between tests where only the ends of epochs have one
 
 
