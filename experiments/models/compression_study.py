@@ -23,6 +23,7 @@ from ...models.config import ModelConfig, TableConfig
 from ...models.data.source import Columns, Source, TraceSource, batches
 from ...models.data.teacher import Teacher, planted_log
 from ...models.dlrm import DLRM
+from ...models.fast.inference import FastInference
 from ...models.quantization.inference import quantized, quantized_bytes
 from ...models.training.evaluation import evaluate
 from ...models.training.optimizers import Kind
@@ -168,9 +169,9 @@ def _trained(
         if done.batch not in due:
             continue
         full = "fp32" if model.dtype == torch.float32 else "bf16"
-        runs = {full: None}
+        runs: dict[str, FastInference | None] = {full: None}
         if full == "fp32":
-            runs |= {f"int{bits}": quantized(model, bits) for bits in (8, 4)}  # type: ignore[dict-item]
+            runs |= {f"int{bits}": quantized(model, bits) for bits in (8, 4)}
         for precision, run in runs.items():
             on_part, on_test = (evaluate(model, source, run=run) for source in (part, test))
             yield _Point(

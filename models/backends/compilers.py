@@ -29,7 +29,8 @@ class Traceable(nn.Module):
     def forward(self, dense: Tensor, indices: list[Tensor], offsets: list[Tensor]) -> Tensor:
         """Click probability [samples]."""
         pooled = [
-            table.pooled(rows, starts, True) for table, rows, starts in zip(self.tables, indices, offsets, strict=True)
+            table.pooled(rows, starts, True)  # type: ignore[operator]  # attributes of modules are unknown to mypy
+            for table, rows, starts in zip(self.tables, indices, offsets, strict=True)
         ]
         logits = self.top(self.interaction(self.bottom(dense), pooled)).squeeze(1)
         return torch.sigmoid(logits) if self.sigmoid_last else torch.relu(logits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +14,6 @@ from ... import HotrowError
 from ..dlrm import DLRM
 from ..embedding import HashedTable, PlainTable, QuotientRemainderTable, Table
 from ..interaction import Cross, Dot
-
-if TYPE_CHECKING:
-    import onnx
 
 OPSET = 17
 BESIDE = 2**30  # bytes of weights from which they go to a file beside the graph; a graph itself must stay below 2 GiB
@@ -38,8 +35,8 @@ def save_onnx(model: DLRM, path: str | Path, one_hot: bool = False) -> None:
         onnx.save_model(made, str(path), save_as_external_data=True, location=f"{path.name}.data")
 
 
-def onnx_model(model: DLRM, one_hot: bool = False) -> onnx.ModelProto:
-    """The graph of save_onnx."""
+def onnx_model(model: DLRM, one_hot: bool = False) -> Any:
+    """The graph of save_onnx, an onnx.ModelProto."""
     if model.dtype != torch.float32:
         raise HotrowError(f"model {model.config.name!r} is {model.dtype}; only float32 is written to ONNX")
     onnx = _onnx()
@@ -80,7 +77,7 @@ def _all_plain(model: DLRM) -> bool:
 
 def _onnx() -> Any:
     try:
-        import onnx
+        import onnx  # type: ignore[import-untyped, import-not-found, unused-ignore]
     except ImportError as error:
         raise HotrowError("writing ONNX needs the package onnx: pip install 'hotrow[export]'") from error
     return onnx
@@ -123,8 +120,9 @@ class _Graph:
 
     def one_hot(self, model: DLRM) -> str:
         """All tables by one Gather from one matrix: [samples, tables, dim]."""
-        rows = [len(table.weight) for table in model.tables]
-        weights = self.constant(torch.cat([table.weight.detach() for table in model.tables]), "tables")
+        matrices = [table.weight.detach() for table in model.tables if isinstance(table, PlainTable)]
+        rows = [len(matrix) for matrix in matrices]
+        weights = self.constant(torch.cat(matrices), "tables")
         ids = [self.node("Unsqueeze", f"indices_{k}", self.ints([1])) for k in range(len(rows))]
         starts = self.ints([sum(rows[:k]) for k in range(len(rows))])
         places = self.node("Add", self.node("Concat", *ids, axis=1), starts)
@@ -134,6 +132,7 @@ class _Graph:
         """All tables, one after the other: [samples, tables, dim]."""
         vectors = []
         for k, table in enumerate(model.tables):
+            assert isinstance(table, Table)
             pooled = self._table(table, k, one_hot)
             if table.projected:
                 pooled = self.node("MatMul", pooled, self.constant(table.projection.detach().t()))
@@ -147,8 +146,9 @@ class _Graph:
             factors = self.node("Gather", self.constant(table.pooling_weight, f"tables.{k}.pooling_weight"), ids)
         if isinstance(table, HashedTable):
             ids = self.node("Mod", ids, self.ints([len(table.weight)]))
-        if not isinstance(table, QuotientRemainderTable):
+        if isinstance(table, PlainTable | HashedTable):
             return self._sum(table.weight, f"tables.{k}.weight", ids, factors, k, one_hot)
+        assert isinstance(table, QuotientRemainderTable)
         collisions = self.ints([table.storage.collisions])
         name = f"tables.{k}"
         one = self._sum(table.quotient, f"{name}.quotient", self.node("Div", ids, collisions), factors, k, one_hot)

@@ -56,7 +56,7 @@ def check_onnx(path: str | Path, model: DLRM, batch: Batch, one_hot: bool) -> fl
 
 def _session(path: Path) -> Any:
     try:
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped, import-not-found, unused-ignore]
     except ImportError as error:
         raise HotrowError("running ONNX needs the package onnxruntime: pip install 'hotrow[export]'") from error
     options = onnxruntime.SessionOptions()

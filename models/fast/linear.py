@@ -27,7 +27,7 @@ def in_place(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
         if isinstance(layer, nn.ReLU):
             x = x if _fused(parts, layer, len(x)) else torch.relu_(x)
         elif isinstance(layer, nn.Linear) and _suits(layer, len(x)):
-            x = _Linear.apply(x, layer.weight, layer.bias, isinstance(following, nn.ReLU))
+            x = _Linear.apply(x, layer.weight, layer.bias, isinstance(following, nn.ReLU))  # type: ignore[no-untyped-call]
         else:
             x = layer(x)
     return x

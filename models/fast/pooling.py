@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray
+from numba import carray  # type: ignore[attr-defined]  # public, but not listed as such
 
 from ...jit import kernel
 from .memory_access import pointer, prefetch
@@ -130,7 +130,7 @@ def _subtract(weight: Any, address: Any, ids: Any, bags: Any, column: Any, gradi
 
 
 @kernel
-def sum_by_row(ids: Any, bags: Any, column: Any, gradient: Any, slots: Any, rows: Any, sums: Any, used: Any) -> int:
+def sum_by_row(ids: Any, bags: Any, column: Any, gradient: Any, slots: Any, rows: Any, sums: Any, used: Any) -> Any:
     """Add every lookup's bag gradient to its row's sum: rows[k], sums[k] of `used` rows so far; returns how many now.
 
     slots: int32 [table's rows], 0 or a row's k + 1. rows: int64, sums: float32 [k, dim], both with room for all.

@@ -47,7 +47,7 @@ class FastForward:
             lookups = Lookups.of([batch.indices[k] for k in plain], [batch.offsets[k] for k in plain])
             others = [k for k in range(len(model.tables)) if k not in plain]
             pooled = [model.pool_table(k, batch.indices[k], batch.offsets[k], batch.samples) for k in others]
-            vectors = _Stack.apply(self._gradients, tables, lookups, others, bottom, *pooled)
+            vectors = _Stack.apply(self._gradients, tables, lookups, others, bottom, *pooled)  # type: ignore[no-untyped-call]
         with role("interaction"):
             mixed = self._interact(vectors)
         with role("top"):
@@ -63,7 +63,7 @@ class FastForward:
     def _interact(self, vectors: Tensor) -> Tensor:
         interaction = self.model.interaction
         if isinstance(interaction, Dot):
-            mixed: Tensor = _Pairs.apply(vectors, interaction.itself)
+            mixed: Tensor = _Pairs.apply(vectors, interaction.itself)  # type: ignore[no-untyped-call]
             return mixed
         side_by_side = vectors[: len(vectors) - 1].flatten(1)
         return interaction.cross(side_by_side) if isinstance(interaction, Cross) else side_by_side

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 from torch import nn
 
@@ -10,7 +11,7 @@ from ... import HotrowError
 from ..config import ModelConfig
 from ..dlrm import DLRM
 from ..fast.dense import PackedMLP
-from ..fast.inference import FastInference
+from ..fast.inference import MLP, FastInference
 from ..fast.lookups import PlainTables
 from ..tables import TableConfig
 from .layers import BFloat16MLP, Int8MLP
@@ -18,7 +19,7 @@ from .rows import dequantize_rows, quantize_rows, row_bytes, unit_of
 from .tables import QuantizedTables
 
 TABLE_BITS, MLP_BITS = (32, 8, 4), (32, 16, 8)
-MLPS = {32: PackedMLP, 16: BFloat16MLP, 8: Int8MLP}
+MLPS: dict[int, Callable[[list[nn.Module], int], MLP]] = {32: PackedMLP, 16: BFloat16MLP, 8: Int8MLP}
 
 
 def quantized(model: DLRM, table_bits: int = 32, mlp_bits: int = 32) -> FastInference:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray
+from numba import carray  # type: ignore[attr-defined]  # public, but not listed as such
 
 from ...jit import kernel
 from ..fast.memory_access import pointer, prefetch
