@@ -73,7 +73,7 @@ def predict(
         _time(op, traffic, costs, mode, setting) for op in operators_of(config, traffic.per_table, traffic.batch, mode)
     )
     total = sum(each.seconds for each in times)
-    low, high = costs.spread.whole
+    low, high = costs.spread.training if mode == "training" else costs.spread.whole
     return Prediction(
         config.name, costs.machine, costs.mode, mode, traffic.batch, setting, times, total, low * total, high * total
     )

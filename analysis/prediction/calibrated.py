@@ -7,7 +7,7 @@ import numpy as np
 
 from ... import HotrowError
 from ...profiling.machine import Curve, Machine
-from .coefficients import LINE, Coefficients, datasheet, nominal
+from .coefficients import LINE, Coefficients, Spread, datasheet, nominal
 from .fitting import GatherPoint, LinearPoint, fit_gather, fit_linear, gather_seconds, interval, wider
 from .steps import Operator
 from .traffic import PAGES, reuse_curve
@@ -43,7 +43,9 @@ def calibrated(machine: Machine, isa: str | None = None) -> Coefficients:
     errors = np.array([np.log(p.seconds / sum(gather_seconds(costs, p)[0].values())) for p in points])
     linear, linear_errors = fit_linear(layers)
     own, of_layers = wider(interval(errors), MARGIN), wider(interval(linear_errors), MARGIN)
-    spread = msgspec.structs.replace(costs.spread, gather=own, gather_long=own, linear=of_layers, whole=own)
+    spread = msgspec.structs.replace(
+        costs.spread, gather=own, gather_long=own, linear=of_layers, whole=own, training=own
+    )
     return msgspec.structs.replace(costs, linear=linear, spread=spread, mode="calibrated")
 
 

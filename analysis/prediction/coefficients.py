@@ -121,7 +121,8 @@ class Spread(msgspec.Struct, frozen=True):
     gather: tuple[float, float]
     gather_long: tuple[float, float]  # more than 1024 lookups
     linear: tuple[float, float]
-    whole: tuple[float, float]
+    whole: tuple[float, float]  # inference
+    training: tuple[float, float]
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -153,7 +154,7 @@ class Coefficients(msgspec.Struct, frozen=True):
 def wide(factor: float) -> Spread:
     """The same interval for every operator."""
     each = (1 / factor, factor)
-    return Spread(each, each, each, each)
+    return Spread(each, each, each, each, each)
 
 
 def datasheet(machine: Machine, isa: str | None = None, precision: str = "fp32", native: bool = False) -> Coefficients:

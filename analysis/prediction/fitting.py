@@ -289,7 +289,9 @@ def _unseen(points: int, coefficients: int) -> float:
     return float(np.sqrt(points / max(1, points - coefficients)))
 
 
-def with_spread(costs: Coefficients, linear: Numbers, whole: Numbers) -> Coefficients:
+def with_spread(costs: Coefficients, linear: Numbers, inference: Numbers, training: Numbers) -> Coefficients:
     """`costs` with intervals of layers and whole steps from these errors in ln."""
-    spread: Spread = msgspec.structs.replace(costs.spread, linear=interval(linear), whole=interval(whole))
+    spread: Spread = msgspec.structs.replace(
+        costs.spread, linear=interval(linear), whole=interval(inference), training=interval(training)
+    )
     return msgspec.structs.replace(costs, spread=spread)

@@ -104,4 +104,6 @@ def _with_framework(costs: Coefficients, points: Points, traces: Traces, linear_
 
     measured = [value for _, _, value in wholes] + [value for _, value in dots]
     made, errors = fit_framework(costs, seconds, measured)
-    return with_spread(made, linear_errors, errors[: len(wholes)])
+    training = np.array([whole.mode == "training" for whole, _, _ in wholes])
+    of_wholes = errors[: len(wholes)]
+    return with_spread(made, linear_errors, of_wholes[~training], of_wholes[training])
