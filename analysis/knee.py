@@ -63,7 +63,8 @@ def knee(distances: NDArray[np.int64], rng: np.random.Generator) -> Knee:
     drawn = rng.integers(0, len(blocks), (RESAMPLES, len(blocks)))
     resampled = [_deepest(capacities, 1 - hits[d].sum(0) / sizes[d].sum())[0] for d in drawn]
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
-    between = np.sqrt(capacities[:-1] * capacities[1:])  # a point speaks for half a step to either side
+    roots = np.sqrt(capacities)
+    between = roots[:-1] * roots[1:]  # a point speaks for half a step to either side
     return Knee(at, int(between[max(min(low, best) - 1, 0)]), int(np.ceil(between[max(high, best)])), missed, depth)
 
 

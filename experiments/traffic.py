@@ -87,8 +87,8 @@ def describe(
 ) -> Traffic:
     """Exact facts about a trace; its LRU curves are exact too (one cache per table, cold start).
 
-    curves: of every table, where they are known already. `advance` is called with lookups as they are visited, each
-    VISITS times in all.
+    curves: of every table, where they are known already. `advance` is called with lookups as they are visited: each
+    VISITS times in all, once less where curves are known.
     """
     known = [None] * len(trace.tables) if curves is None else curves
     tables = tuple(_table(table, curve, advance) for table, curve in zip(trace.tables, known, strict=True))

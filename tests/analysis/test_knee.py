@@ -31,6 +31,15 @@ def test_a_hot_set_under_a_cold_stream_is_the_knee() -> None:
     assert str(found) == f"{found.capacity:,} ({found.low:,} … {found.high:,}), {found.depth:.0%}"
 
 
+def test_an_interval_of_billions_of_rows() -> None:
+    """Capacities whose products are beyond 64 bits."""
+    far = np.full(4000, 2**31 - 2)
+    found = knee(np.where(np.arange(4000) % 10, 2**30 + np.arange(4000) % 7, far), np.random.default_rng(0))
+    assert found.low is not None
+    assert found.high is not None
+    assert 2**29 < found.low <= found.capacity <= found.high < 2**31
+
+
 def test_a_knee_that_only_a_part_of_the_trace_has_is_uncertain() -> None:
     ids = np.concatenate((np.tile(np.arange(20), 500), np.tile(np.arange(20, 4020), 3)))
     found = knee(distances(ids), np.random.default_rng(0))
