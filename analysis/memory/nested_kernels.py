@@ -320,8 +320,8 @@ def serve(words: Words, levels: Array, counts: Array, clock: Array, requests: Ar
                     dirty = _vacate(words, levels, found, at, way) & 1
                 elif levels[found, POLICY] != FIFO:
                     _mark(words, levels, clock, found, at, way)
-                if found == 0:
-                    words[np.uint64(at + way)] |= write
+                if write and found == 0:  # a store of the same word would hold up the next load of the set
+                    words[np.uint64(at + way)] |= 1
                 break
             counts[found, READ_MISSES + (write if found == 0 else 0)] += 1
             found += 1

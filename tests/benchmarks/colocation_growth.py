@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hotrow.analysis.hierarchy import Level
 from hotrow.analysis.memory.colocation_cache import SharedCaches, simulate_colocation
 from hotrow.analysis.memory.layout import Layout
+from hotrow.analysis.memory.levels import levels_of
+from hotrow.profiling.machine_files import load_machine
 from hotrow.tracegen.trace import TableLookups, Trace
 
 MODELS = (1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 40)
@@ -20,11 +21,7 @@ CASES = {"embeddings alone": 0, "and int8 weights": 1, "and float32 weights": 4}
 ZIPF = 0.9
 SAMPLES = 1200  # of all models together, at least 60 of each; the first half warms up
 
-L1 = Level.of_size("L1", 32 * 2**10, 8)
-SOCKETS = {  # L1, L2 and L3 of HPCA'20, table II; ways of the processors' data sheets
-    "Broadwell": ((L1, Level.of_size("L2", 256 * 2**10, 8)), (Level.of_size("L3", 35 * 2**20, 20),)),
-    "Skylake": ((L1, Level.of_size("L2", 2**20, 16)), (Level.of_size("L3", 55 * 2**19, 11),)),
-}
+SOCKETS = ("broadwell", "skylake")  # machine files; of both kinds of L3 each, so that geometry and inclusion come apart
 
 
 def model(number: int, samples: int, cumulative: NDArray[np.float64], weight_lines: int) -> Trace:
@@ -56,13 +53,14 @@ def main() -> None:
             traces = [model(n, samples, cumulative, WEIGHTS * weight_bytes // 64) for n in range(count)]
             row_bytes = [ROW_BYTES] * TABLES + [64] * (weight_bytes > 0)
             layouts = [Layout.of_rows(trace, row_bytes) for trace in traces]
-            for socket, (private, shared) in SOCKETS.items():
+            for socket in SOCKETS:
+                *private, shared = levels_of(load_machine(socket))[0]
                 for inclusion in ("inclusive", "exclusive"):
-                    caches = SharedCaches(socket, private, shared, inclusion)
+                    caches = SharedCaches(socket.capitalize(), tuple(private), (shared,), inclusion)
                     run = simulate_colocation(traces, layouts, caches, warm_up=samples // 2)
                     each = run.models * run.samples
                     l2, l3 = run.levels[1].misses / each, run.levels[2].misses / each
-                    rows.setdefault((socket, inclusion), []).append(f" {l2:.0f} / {l3:.0f} |")
+                    rows.setdefault((caches.name, inclusion), []).append(f" {l2:.0f} / {l3:.0f} |")
         for (socket, inclusion), cells in rows.items():
             print(f"| {socket}, {inclusion} L3 |" + "".join(cells), flush=True)
 
