@@ -43,9 +43,7 @@ def calibrated(machine: Machine, isa: str | None = None) -> Coefficients:
     errors = np.array([np.log(p.seconds / sum(gather_seconds(costs, p)[0].values())) for p in points])
     linear, linear_errors = fit_linear(layers)
     own, of_layers = wider(interval(errors), MARGIN), wider(interval(linear_errors), MARGIN)
-    spread = msgspec.structs.replace(
-        costs.spread, gather=own, gather_long=own, linear=of_layers, whole=own, training=own
-    )
+    spread = Spread(gather=own, gather_long=own, linear=of_layers, whole=own, training=own)
     return msgspec.structs.replace(costs, linear=linear, spread=spread, mode="calibrated")
 
 
