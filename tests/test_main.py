@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hotrow import __main__, progress
+from hotrow import progress
+from hotrow.experiments.commands import traces
 
 
 def hotrow(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -173,8 +174,8 @@ def test_describe_and_a_sampled_cache_say_how_far_they_are(trace: Path, monkeypa
         bars.append((what, unit, total, sum(done)))
 
     monkeypatch.setattr(progress, "bar", bar)
-    __main__.describe(str(trace))
-    __main__.cache(str(trace), sample=20)
+    traces.describe(str(trace))
+    traces.cache(str(trace), sample=20)
     assert bars == [
         ("read", "samples", 400, 400),
         ("describe", "visits of lookups", 1600, 1600),

@@ -1,0 +1,154 @@
+"""Verbs about profiles of traces: fit, compare, generate."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import (
+    Counted,
+    Figures,
+    FormatName,
+    Json,
+    Quiet,
+    print_grid,
+    print_json,
+    save_figures,
+    warn_if_exact,
+    writable,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+def fit(
+    trace: Annotated[Path, typer.Argument(metavar="TRACE", help="The real trace.")],
+    target: Annotated[Path, typer.Argument(metavar="PROFILE.json", help="Profile to write.", callback=writable)],
+    epsilon: Annotated[float, typer.Option(help="Privacy budget of the whole file; smaller protects more.")] = 1.0,
+    unit: Annotated[str, typer.Option(help="Who is protected: one access, sample or user.")] = "sample",
+    delta: Annotated[float, typer.Option(help="Of the gaussian mechanism alone.")] = 0.0,
+    mechanism: Annotated[str, typer.Option(help="laplace, or gaussian for many tables.")] = "laplace",
+    samples_per_user: Annotated[int, typer.Option(help="A user's samples beyond this many are dropped.")] = 16,
+    lookups_per_sample: Annotated[int, typer.Option(help="Bags are cut at this many lookups.")] = 8,
+    exact: Annotated[bool, typer.Option("--exact", help="No noise: the profile is NOT PRIVATE.")] = False,
+    name: Annotated[str, typer.Option(help="Name in the profile, for everybody to read.")] = "trace",
+    format: FormatName = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """A shareable profile of a private trace, differentially private unless --exact.
+
+    Example: hotrow fit clicks.parquet profile.json --epsilon 1 --unit sample
+    """
+    from ... import progress
+    from ...tracegen import files
+    from ...tracegen.privacy import PrivacyBudget
+    from ..fidelity.fitting import fit as fit_trace
+
+    budget = None
+    if not exact:
+        budget = PrivacyBudget(epsilon, unit, delta, mechanism, samples_per_user, lookups_per_sample)  # type: ignore[arg-type]
+    with progress.bar("read", "samples", files.samples_in(trace, format), quiet) as advance:
+        loaded = files.read(trace, format, advance)
+    with progress.bar("fit", "lookups", loaded.accesses, quiet) as advance:
+        fitted = fit_trace(loaded, budget, name, advance=advance)
+    fitted.profile.save(target)
+    for note in fitted.notes:
+        if exact or not quiet:
+            print(f"note: {note}", file=sys.stderr)
+    if as_json:
+        print_json({"target": str(target), "private": not exact, "tables": fitted.grid().rows, "notes": fitted.notes})
+    elif not quiet:
+        spent = "NOT PRIVATE" if exact else f"ε = {epsilon:g} per {unit}" + (f", δ = {delta:g}" if delta else "")
+        size = target.stat().st_size / 1e3
+        print(f"{target}: {spent}, {len(fitted.profile.tables)} tables, {size:,.0f} kB")
+        print_grid(fitted.grid())
+
+
+def compare(
+    real: Annotated[Path, typer.Argument(metavar="REAL", help="The real trace.")],
+    synthetic: Annotated[
+        Path | None, typer.Argument(metavar="SYNTHETIC", help="The synthetic one; left out, generators side by side.")
+    ] = None,
+    epsilon: Annotated[float, typer.Option(help="Of hotrow's private generator, side by side.")] = 1.0,
+    unit: Annotated[str, typer.Option(help="Who it protects: one access, sample or user.")] = "sample",
+    out: Figures = None,
+    format: FormatName = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Is the synthetic trace like the real one? Errors of cache curves, popularity, batches and drift.
+
+    Example: hotrow compare clicks.parquet synthetic.parquet --out figures
+    """
+    from ... import progress
+    from ...tracegen import files
+    from ...tracegen.privacy import PrivacyBudget
+    from ..fidelity import trace_fidelity
+
+    budgets = (None, PrivacyBudget(epsilon, unit))  # type: ignore[arg-type]
+    trace = files.read(real, format)
+    steps = trace_fidelity.steps(trace, None if synthetic else budgets)
+    with progress.bar("compare", "comparisons", steps, quiet) as advance:
+        if synthetic is None:
+            result = trace_fidelity.side_by_side(trace, budgets, advance=advance)
+        else:
+            result = trace_fidelity.compare(trace, files.read(synthetic), advance=advance)
+    if out is not None:
+        save_figures(trace_fidelity.figures(result), out)
+    if as_json:
+        print_json([_finite(dataclasses.asdict(comparison)) for comparison in result.comparisons])
+    else:
+        print_grid(result.grid())
+
+
+def generate(
+    profile: Annotated[str, typer.Argument(metavar="PROFILE", help="Profile file, or the name of a built-in profile.")],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="TRACE", help="Trace to write; its suffix names the format.", callback=writable),
+    ],
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Samples to draw; the profile's number if left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same trace.")] = 0,
+    tables: Annotated[int, typer.Option(min=1, help="Tables of a built-in profile.")] = 8,
+    to: Annotated[str | None, typer.Option(help="Format to write, where the suffix does not tell.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw a synthetic trace from a profile.
+
+    Example: hotrow generate meta-2021 clicks.parquet --samples 10000 --seed 1
+    """
+    from ... import progress
+    from ...tracegen import files
+    from ...tracegen.generate import generate_chunks
+    from ...tracegen.published import load_profile
+
+    source = load_profile(profile, tables)
+    warn_if_exact(source)
+    with progress.bar("generate", "samples", samples or source.samples, quiet) as advance:
+        counted = Counted(generate_chunks(source, samples, seed), advance)
+        files.write(counted, target, to)
+    if as_json:
+        print_json({"target": str(target), "samples": counted.samples, "lookups": counted.lookups})
+    elif not quiet:
+        print(
+            f"{target}: {counted.samples:,} samples, {counted.lookups:,} lookups from {source.name} ({source.origin})"
+        )
+        for assumption in source.assumptions:
+            print(f"  assumed: {assumption}")
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for what is not a number, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
