@@ -70,9 +70,10 @@ def convert(
 
     reading = _options(option) | ({} if modulo is None else {"max_ind_range": modulo})
     simulator = to if to in SIMULATORS else "din" if to is None and target.suffix == ".din" else None
-    kind, idle = ("a trace", {"--row-bytes": row_bytes, "--update-every": update_every})
+    kind = "a trace" if simulator is None else "an address trace"
+    idle: dict[str, Any] = {"--row-bytes": row_bytes, "--update-every": update_every}
     if simulator is not None:
-        kind, idle = ("an address trace", {"--to-option": to_option, "--lossy": lossy})
+        idle = {"--to-option": to_option, "--lossy": lossy}
     for name, given in idle.items():
         if given:
             raise HotrowError(f"{name} does nothing where {kind} is written; leave it out")
