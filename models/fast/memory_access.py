@@ -33,10 +33,15 @@ def _prefetch(typing_context: Any, address: Any) -> Any:
     return types.void(types.int64), generate
 
 
+def _interpreted_pointer(address: int) -> ctypes.c_void_p:
+    """The same where numba does not compile."""
+    return ctypes.c_void_p(int(address) or 1)  # nothing stands at 0, but numba refuses it; nothing is read there
+
+
 def _no_prefetch(address: int) -> None:
     """Prefetching changes no result."""
 
 
 COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]  # numba's settings are made at run time
-pointer: Any = intrinsic(_pointer) if COMPILED else ctypes.c_void_p
+pointer: Any = intrinsic(_pointer) if COMPILED else _interpreted_pointer
 prefetch: Any = intrinsic(_prefetch) if COMPILED else _no_prefetch

@@ -49,7 +49,7 @@ def batch(
     st.booleans(),
     st.integers(0, 2**31),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_the_same_probabilities(
     kind: Any, tables: Any, dim: int, samples: int, dtype: torch.dtype, closed: bool, seed: int
 ) -> None:

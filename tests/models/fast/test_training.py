@@ -56,7 +56,7 @@ def batch(config: ModelConfig, samples: int, seed: int, dtype: torch.dtype = tor
     st.integers(1, 2),
     st.integers(0, 2**31),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_the_same_steps(
     kind: Any, tables: Any, dim: int, optimizer: Any, dtype: torch.dtype, closed: bool, passes: int, seed: int
 ) -> None:
