@@ -53,9 +53,9 @@ class Prediction:
     high: float
 
     def by_role(self) -> dict[str, OperatorTime]:
-        """Operators of one role as one, in order of first appearance."""
+        """Operators of one role as one, in order of first appearance; those that take no time are left out."""
         groups: dict[str, list[OperatorTime]] = {}
-        for each in self.operators:
+        for each in (each for each in self.operators if each.seconds):
             groups.setdefault(each.operator.role, []).append(each)
         return {role: _together(role, group) for role, group in groups.items()}
 

@@ -186,7 +186,7 @@ def _plain_step(made: Prediction) -> dict[str, Any]:
 def figures(found: Answer) -> dict[str, Any]:
     """Shares of a step by batch, rooflines, what-if curves; by file name."""
     parts = {
-        role: [made.by_role()[role].seconds / made.seconds for made in found.predictions]
+        role: [each.by_role()[role].seconds / each.seconds for each in found.predictions]
         for role in found.middle.by_role()
     }
     names = [f"batch {made.batch:,}: {_interval(made)}" for made in found.predictions]
