@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 
-from hotrow.analysis.certificate import implied_curves, select, select_table
+from hotrow.analysis.certificate import implied_curves, select, select_table, spans_distance
 from hotrow.analysis.fidelity import cache_sizes
 from hotrow.analysis.miss_ratio import lru_curve
+from hotrow.tracegen.clock import place
 from hotrow.tracegen.generate import synthesize, table_rng
+from hotrow.tracegen.locality import history
 from hotrow.tracegen.privacy import PrivacyBudget
 from hotrow.tracegen.profile import TableProfile, characterize, load
 from hotrow.tracegen.release import release
 from hotrow.tracegen.scenarios import news, phases, zipf
 from hotrow.tracegen.synthesis.depths import depth_edges, implied_depths
-from hotrow.tracegen.trace import Trace
+from hotrow.tracegen.trace import TableLookups, Trace
 
 
 @pytest.mark.parametrize("scenario", [news, phases, zipf])
@@ -69,3 +71,22 @@ def test_selection_sees_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_profile_without_locality_is_left_alone() -> None:
     table = TableProfile("t", 5, ((2, 1),))
     assert select_table(table) is table
+
+
+def test_spans_tell_a_trace_from_its_shuffle() -> None:
+    ids = news(40_000, 6)
+    table = characterize(Trace.from_ids(ids)).tables[0]
+    assert table.locality is not None
+    distances = []
+    for stream in (ids, np.random.default_rng(0).permutation(ids)):
+        clocked = place(TableLookups("t", table.rows, stream), 1)[0]
+        distances.append(spans_distance(table.locality, history(clocked, 1)))
+    assert distances[0] == 0
+    assert distances[1] > 0.2
+
+
+def test_a_table_of_three_rows_is_not_vouched_for() -> None:
+    certificate = select_table(characterize(Trace.from_ids(zipf(20_000, 2, rows=3))).tables[0]).certificate
+    assert certificate is not None
+    assert not certificate.vouches
+    assert "3 rows are too few" in certificate.note

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hotrow.tracegen.fit import falling, fit_counts, rounded, simplex, to_total
+from hotrow.tracegen.fit import falling, fit_counts, haar_threshold, rounded, simplex, to_total
 from hotrow.tracegen.locality import SMALL
 
 NUMBERS = arrays(np.float64, st.integers(1, 12), elements=st.floats(-50, 50))
@@ -68,3 +68,23 @@ def test_pure_noise_is_still_a_popularity() -> None:
         assert found.sum() == 500
         assert 1 <= len(found) <= 400
     assert to_total(np.array([5.0]), 9, 4).sum() == 9
+
+
+def test_two_humps_of_popularity_come_back_through_noise() -> None:
+    rng = np.random.default_rng(3)
+    counts = np.sort(np.concatenate((np.full(6000, 1), rng.poisson(20, 9000) + 1)))[::-1]  # a tail beside a loop
+    total = int(counts.sum())
+    noisy = popularity(counts, total) + np.round(rng.laplace(0, 10, len(popularity(counts, total)))).astype(np.int64)
+    found = fit_counts(noisy, len(counts), total, 10**6, 14.0)
+    size = max(len(found), len(counts))
+    a, b = (np.cumsum(np.pad(c, (0, size - len(c)))) / total for c in (counts, found))
+    assert np.abs(a - b).max() < 0.005
+
+
+def test_haar_thresholding_keeps_steps_and_drops_noise() -> None:
+    rng = np.random.default_rng(4)
+    noise = rng.laplace(0, 1, 100)
+    assert np.ptp(haar_threshold(noise, 1.42)) < 2
+    step = np.repeat([0.0, 60.0], 50)
+    assert np.abs(haar_threshold(step + noise, 1.42) - step).mean() < 1.5
+    assert np.allclose(haar_threshold(step + noise, 0.0), step + noise)
