@@ -81,14 +81,14 @@ def _decades(axes: Axes, seconds: Sequence[float]) -> None:
 def speedups(bars: Sequence[Bar], title: str, baseline: str) -> Figure:
     """Horizontal bars of speedup over `baseline` with their intervals; the line at 1 is no change."""
     with _look("speedups"):
-        figure, axes = _axes(height=1.4 + 0.34 * len(bars))
+        figure, axes = _axes(height=1.6 + 0.34 * len(bars))
         names = [name for name, *_ in bars]
         values = [value for _, value, _, _ in bars]
         errors = [[v - low for _, v, low, _ in bars], [high - v for _, v, _, high in bars]]
         axes.barh(names, values, xerr=errors, color=PALETTE[0], ecolor="black", capsize=3)
         axes.axvline(1, color="#666666", linewidth=1)
         axes.invert_yaxis()
-        axes.set(xlabel=f"speedup over {baseline}, ratio (interval over processes)", title=title)
+        axes.set(xlabel=f"speedup over {baseline}, ratio\n(interval over processes)", title=title)
         axes.grid(axis="y", visible=False)
         return figure
 
