@@ -35,7 +35,8 @@ def lean_kernel(function: Function) -> Function:
 
 def lean_step(function: Function) -> Function:
     """Compile `function` into the lean kernels that call it."""
-    compiled: Function = numba.njit(function, nogil=True, forceinline=True, _nrt=False)
+    options: dict[str, Any] = {"_nrt": False}  # not among numba's documented options
+    compiled: Function = numba.njit(function, nogil=True, forceinline=True, **options)
     return compiled
 
 

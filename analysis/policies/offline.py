@@ -23,8 +23,9 @@ def belady(ids: NDArray[Any], rows: int, sizes: NDArray[np.int64], capacity: int
 
     Every accessed row enters the cache. So an access takes one place, and each hit needs one of the other
     capacity − 1 places from its row's last access on. Take the hits in time order and give each the place that
-    became free last before that: this greedy choice keeps exactly Belady's rows (Carlisle and Lloyd, "On the
-    k-coloring of intervals", Discrete Applied Mathematics 59, 1995). `back[t]` leads to the last moment up to t − 1 at which a place became free.
+    became free last before that: this greedy choice keeps exactly Belady's rows (Carlisle and Lloyd, "On the k-coloring
+    of intervals", Discrete Applied Mathematics 59, 1995). `back[t]` leads to the last moment up to t − 1 at which a
+    place became free.
     """
     previous = _previous(ids, rows)
     back = np.empty(len(ids) + 1, ids.dtype)
