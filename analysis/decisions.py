@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from .. import HotrowError
 from ..models.config import ModelConfig
 from ..profiling.machine import Machine
-from .predict import Prediction, Setting, predict
+from .predict import Prediction, predict
 from .prediction.coefficients import Coefficients
+from .prediction.operators import Setting
 from .prediction.traffic import Traffic
 from .prediction.vary import vary
 

@@ -69,8 +69,14 @@ def what_if(factors: Sequence[float], curves: Mapping[str, Sequence[float]], tit
     with _look("what-if"):
         figure, axes = _axes()
         for k, (name, seconds) in enumerate(curves.items()):
-            style = {"color": PALETTE[k % len(PALETTE)], "linestyle": DASHES[k % len(DASHES)]}
-            axes.plot(factors, [1e6 * s for s in seconds], label=name, marker=MARKERS[k % len(MARKERS)], **style)
+            axes.plot(
+                factors,
+                [1e6 * s for s in seconds],
+                label=name,
+                marker=MARKERS[k % len(MARKERS)],
+                color=PALETTE[k % len(PALETTE)],
+                linestyle=DASHES[k % len(DASHES)],
+            )
         axes.set_xscale("log", base=2)
         axes.set_xticks(list(factors), [f"{factor:g} ×" for factor in factors])
         axes.set(xlabel="of what the machine has", ylabel="predicted time per step, µs", title=title, ylim=(0, None))

@@ -151,7 +151,7 @@ def _vector(costs: Coefficients) -> Numbers:
         values += [level.first, level.next]
     for level in costs.levels[1:-1]:
         values += [level.capacity, level.spread]
-    return np.log(np.array(values))
+    return np.asarray(np.log(np.array(values)))
 
 
 def _widths(costs: Coefficients) -> Numbers:

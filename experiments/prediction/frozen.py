@@ -123,7 +123,8 @@ def _layers(rng: np.random.Generator) -> list[Layer]:
     """Distinct shapes; every second one, in the order drawn, to develop on."""
     made: dict[tuple[int, int, int], Layer] = {}
     while len(made) < SHAPES:
-        shape = tuple(int(rng.choice(choices)) for choices in (LINEAR_BATCHES, WIDTHS[1:], WIDTHS))
+        batch, inputs, outputs = (int(rng.choice(choices)) for choices in (LINEAR_BATCHES, WIDTHS[1:], WIDTHS))
+        shape = batch, inputs, outputs
         if shape not in made:
             part: Part = "test" if len(made) % 2 else "develop"
             made[shape] = Layer(f"layer {part} {len(made)}", part, *shape)

@@ -211,7 +211,9 @@ def _what_if(found: Answer) -> Any:
         return predict(found.config, traffic, costs, found.middle.mode, found.middle.setting).seconds
 
     axes = [axis for axis in AXES if axis != "cores" and (axis != "SIMD width" or found.costs.kind == "cpu")]
-    curves = {axis: [step(vary(found.costs, axis, factor)) for factor in FACTORS] for axis in axes}
+    curves: dict[str, list[float]] = {
+        axis: [step(vary(found.costs, axis, factor)) for factor in FACTORS] for axis in axes
+    }
     return prediction_plots.what_if(FACTORS, curves, f"{found.config.name} on {found.costs.machine}: what if")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +39,9 @@ def write_traces(names: Iterable[str], path: Path, folder: Path | None = None) -
     wanted = sorted(set(names) & set(built_in()))
     if path.exists() and set(wanted) <= set(np.load(path).files):
         return path
-    kept = {name: interleaved(_trace(name, folder))[:MOST_IDS] for name in wanted}
+    kept: dict[str, Any] = {name: interleaved(_trace(name, folder))[:MOST_IDS].astype(np.int64) for name in wanted}
     with replacing(path) as beside, beside.open("wb") as file:
-        np.savez(file, **{name: ids.astype(np.int64) for name, ids in kept.items()})
+        np.savez(file, **kept)
     return path
 
 

@@ -7,7 +7,7 @@ development part; the test part is predicted, never fitted.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -211,9 +211,17 @@ def errors(what: str, pairs: Sequence[Pair], first_look: float | None = None) ->
         model: _percent(float(np.mean([abs(np.log(pair.naive[model] / pair.measured)) for pair in pairs])))
         for model in pairs[0].naive
     }
-    statistics: list[Callable[[Any], Any]] = [np.mean, np.median, lambda x: np.percentile(x, 90), np.max]
-    values = [_percent(float(statistic(logs))) for statistic in statistics]
-    return Errors(what, len(pairs), *values, 100 * float(np.mean(within)), naive, first_look)
+    return Errors(
+        what=what,
+        count=len(pairs),
+        mean=_percent(float(np.mean(logs))),
+        median=_percent(float(np.median(logs))),
+        p90=_percent(float(np.percentile(logs, 90))),
+        worst=_percent(float(np.max(logs))),
+        covered=100 * float(np.mean(within)),
+        naive=naive,
+        first_look=first_look,
+    )
 
 
 def _percent(log: float) -> float:
