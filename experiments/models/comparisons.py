@@ -9,9 +9,10 @@ from statistics import median
 
 import torch
 
-from ...models.backends.backends import Predict, backends, make_backend
+from ...models.backends.backends import backends, make_backend
 from ...models.data.source import Source
 from ...models.dlrm import DLRM
+from ...models.fast.inference import Predict
 from ...models.inputs import Batch
 from ...models.quantization.inference import MLP_BITS, TABLE_BITS, quantized, quantized_bytes
 from ...models.training.evaluation import LossOf, evaluate, frozen

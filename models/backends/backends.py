@@ -15,10 +15,8 @@ from torch import Tensor
 
 from ... import HotrowError
 from ..dlrm import DLRM
-from ..fast.inference import FastInference
+from ..fast.inference import FastInference, Predict
 from ..inputs import Batch
-
-Predict = Callable[[Tensor, Sequence[Tensor], Sequence[Tensor]], Tensor]  # as DLRM.forward
 
 
 @dataclass(frozen=True)

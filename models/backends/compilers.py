@@ -14,8 +14,8 @@ from torch.export import Dim
 
 from ..dlrm import DLRM
 from ..embedding import check_lookups
+from ..fast.inference import Predict
 from ..inputs import Batch
-from .backends import Predict
 
 
 class Traceable(nn.Module):

@@ -13,8 +13,8 @@ from torch import Tensor
 from ... import HotrowError
 from ..dlrm import DLRM
 from ..embedding import check_lookups
+from ..fast.inference import Predict
 from ..inputs import Batch
-from .backends import Predict
 from .onnx_graph import feeds, save_onnx
 
 NEAR = 1e-5  # what probabilities may differ by

@@ -24,6 +24,8 @@ from .products import dot_pairs
 
 TILE, LARGE_TILE = 128, 256  # samples that go through together; more where the MLPs' weights fill the second cache
 MLP = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # [samples, inputs] -> [samples, outputs]
+Predict = Callable[[Tensor, Sequence[Tensor], Sequence[Tensor]], Tensor]  # as DLRM.forward
+FEW_THREADS = 2  # up to which the kernels' one thread does as much as torch's operators
 LARGE = 2**20  # MLP weights from which a model counts as large
 
 
@@ -31,6 +33,15 @@ def suits(model: DLRM) -> bool:
     """Whether the kernels can run this model: float32 on a CPU."""
     weights = next(model.parameters())
     return weights.device.type == "cpu" and weights.dtype == torch.float32
+
+
+def faster(model: DLRM, samples: int) -> Predict:
+    """The model itself or FastInference, whichever is faster for batches of so many samples.
+
+    The kernels run on one thread: where torch has several and a batch is large, its own operators are faster.
+    """
+    share = samples / torch.get_num_threads()
+    return FastInference(model) if suits(model) and (torch.get_num_threads() <= FEW_THREADS or share < TILE) else model
 
 
 class Tables(Protocol):

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..data.prefetch import prepared
 from ..data.source import Source
 from ..dlrm import DLRM
-from ..fast.inference import FastInference, suits
+from ..fast.inference import Predict, faster
 from ..inputs import Batch
 from ..loss import click_loss
 from .metrics import Metrics, StreamingMetrics
@@ -32,10 +32,10 @@ class Prediction:
     seconds: float
 
 
-def infer(model: DLRM, source: Source, run: Callable[..., Tensor] | None = None) -> Iterator[Prediction]:
+def infer(model: DLRM, source: Source, run: Predict | None = None) -> Iterator[Prediction]:
     """The predictions for every batch of `source`, in order. run: called as the model, in its place."""
     with frozen(model):
-        predict = run or (FastInference(model) if suits(model) else model)
+        predict = run or faster(model, source.size)
         for batch in prepared(source, 0):
             moved = on_device(batch, model)
             begin = time.perf_counter()
@@ -45,9 +45,7 @@ def infer(model: DLRM, source: Source, run: Callable[..., Tensor] | None = None)
             yield Prediction(probability.numpy(), batch.label.numpy(), seconds)
 
 
-def evaluate(
-    model: DLRM, source: Source, loss_of: LossOf = click_loss, run: Callable[..., Tensor] | None = None
-) -> Metrics:
+def evaluate(model: DLRM, source: Source, loss_of: LossOf = click_loss, run: Predict | None = None) -> Metrics:
     """Metrics of the model, or of `run` in its place, on all samples. loss_of: a batch's mean loss."""
     metrics = StreamingMetrics()
     for prediction in infer(model, source, run):

@@ -13,7 +13,7 @@ from hotrow import HotrowError
 from hotrow.models.config import ModelConfig, TableConfig
 from hotrow.models.dlrm import DLRM
 from hotrow.models.fast import lookups as lookups_module
-from hotrow.models.fast.inference import TILE, FastInference
+from hotrow.models.fast.inference import TILE, FastInference, faster
 from hotrow.models.tables import Hashed, Plain, QuotientRemainder
 
 KINDS: list[dict[str, Any]] = [
@@ -121,3 +121,11 @@ def test_types_may_differ_and_tensors_have_gaps() -> None:
     torch.testing.assert_close(
         FastInference(model)(dense.t().contiguous().t(), spread, mixed), expected, rtol=1e-5, atol=1e-6
     )
+
+
+def test_many_threads_take_large_batches_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = DLRM(CONFIG)
+    for threads, samples, fast in ((1, 10_000, True), (2, 10_000, True), (16, 64, True), (16, 10_000, False)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        assert isinstance(faster(model, samples), FastInference) is fast
+    assert not isinstance(faster(DLRM(CONFIG, dtype=torch.bfloat16), 1), FastInference)
