@@ -212,7 +212,7 @@ sys.path.insert(0, {folder!r})
 from bench_reuse_distance import held, make, one_thread
 one_thread(np.arange(10, dtype=np.int32))
 ids = make({name!r})
-filler = np.ones(int((held("VmHWM") - held("VmRSS")) * 2**20), np.uint8)  # hold as much as making ids took at most
+filler = np.ones(max(0, int((held("VmHWM") - held("VmRSS")) * 2**20)), np.uint8)  # hold what making ids took at most
 before = held("VmHWM")
 one_thread(ids)
 print(held("VmHWM") - before)

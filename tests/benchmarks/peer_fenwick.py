@@ -5,7 +5,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-@njit(cache=True)
+@njit
 def fenwick_histogram(ids: NDArray[np.int32], rows: int) -> NDArray[np.int64]:
     """The peer: a binary indexed tree over slots of last accesses, made anew when they run out."""
     slots = 1
@@ -50,7 +50,7 @@ def fenwick_histogram(ids: NDArray[np.int32], rows: int) -> NDArray[np.int64]:
     return histogram
 
 
-@njit(cache=True)
+@njit
 def update(counts: NDArray[np.uint32], ids: NDArray[np.int32]) -> None:
     """The peer for many rows: nothing but one update of main memory per access."""
     for i in range(len(ids)):
