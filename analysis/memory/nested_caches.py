@@ -34,9 +34,8 @@ class NestedCaches:
         cores: int,
         core: int,
     ) -> None:
-        self.counts = np.zeros((len(shapes), kernels.COUNTERS), np.int64)
-        self._clock = np.zeros(1, np.int64)
         self._levels = np.zeros((len(shapes), kernels.FIELDS), np.int64)
+        self.counts = self._levels[:, kernels.COUNTS :]
         size = 0
         for number, (row, (sets, ways)) in enumerate(zip(self._levels, shapes, strict=True)):
             alone, lanes = number < private, lanes_of(ways)
@@ -54,11 +53,8 @@ class NestedCaches:
     def serve(self, words: Array, noting: bool) -> list[tuple[Array, NDArray[np.bool_]]]:
         """Serve requests in order; for noting, each level's accesses as lines, and whether each missed."""
         depth = np.empty(len(words), np.uint8)
-        if self._words.dtype == np.int32 and len(words):
-            newest = int(self._clock[0]) + len(words) * (len(self._levels) + 1) ** 2  # marks of a request, at most
-            if max(newest, int(words.max())) >= _MOST_SHORT:
-                self._keep(self._words, np.int64)
-        kernels.serve(self._words, self._levels, self.counts, self._clock, words, depth)
+        self._make_room(len(words), int(words.max(initial=0)))
+        kernels.serve(self._words, self._levels.reshape(-1), words, depth)
         if not noting:
             return []
         reached = [depth >= level for level in range(len(self._levels))]
@@ -66,6 +62,7 @@ class NestedCaches:
 
     def flush(self) -> None:
         """Write every dirty line back, level by level, set by set, the newest first (tree-PLRU: in order of ways)."""
+        self._make_room(len(self._words), 0)
         for level, row in enumerate(self._levels):
             sets = self._sets(level)
             lines = sets[:, 0]
@@ -73,7 +70,13 @@ class NestedCaches:
                 lines = np.take_along_axis(lines, np.argsort(-sets[:, 1], axis=1), axis=1)
             dirty = lines[lines & 1 == 1].astype(np.int64)
             sets[:, 0] &= ~1
-            kernels.flush(self._words, self._levels, self.counts, self._clock, level, dirty)
+            kernels.flush(self._words, self._levels.reshape(-1), level * kernels.FIELDS, dirty)
+
+    def _make_room(self, requests: int, largest: int) -> None:
+        """Keep sets in int64 from when so many more requests, or the largest of them, might not fit int32."""
+        newest = int(self._levels[:, kernels.CLOCK].max()) + requests * (len(self._levels) + 1)  # marks in a level
+        if self._words.dtype == np.int32 and max(newest, largest) >= _MOST_SHORT:
+            self._keep(self._words, np.int64)
 
     def _keep(self, words: NDArray[Any], dtype: type[np.signedinteger[Any]]) -> None:
         """Keep all sets in `dtype`; no mark is newer than those of the lanes beyond the ways."""

@@ -24,18 +24,15 @@ UNUSED = -2  # no line has this word; even, so that it is never dirty
 LRU, FIFO, TREE_PLRU = range(3)
 NON_INCLUSIVE, INCLUSIVE, EXCLUSIVE = range(3)
 
-# Columns of `levels`, one row per level. FIRST: where its sets begin. MASK: sets − 1 where that is a mask, else −1.
-# CORE: shift that turns a line into its core's number; the sets of the cores follow one another. HOLDS: which of the
-# lines of the levels above. FAR: whether its sets are prefetched.
-FIRST, SETS, MASK, WAYS, LANES, CORE, POLICY, HOLDS, FAR, FIELDS = range(10)
-
-# Columns of `counts`, one row per level; the first as in set_associative.
-READS, WRITES, READ_MISSES, WRITE_MISSES, WRITE_BACKS, BACK_INVALIDATIONS, VICTIMS, COUNTERS = range(8)
+# `levels` is flat: each level has FIELDS numbers there, and is called by the place of its first.
+# FIRST: where its sets begin. MASK: sets − 1 where that is a mask, else −1. CORE: shift that turns a line into its
+# core's number; the sets of the cores follow one another. HOLDS: which of the lines of the levels above. FAR: whether
+# its sets are prefetched. CLOCK: its newest mark. Then what it counts, in the order of LevelStats.
+FIRST, SETS, MASK, WAYS, LANES, CORE, POLICY, HOLDS, FAR, CLOCK, COUNTS = range(11)
+READS, WRITES, READ_MISSES, WRITE_MISSES, WRITE_BACKS, BACK_INVALIDATIONS, VICTIMS, FIELDS = range(COUNTS, COUNTS + 8)
 
 _SHORT, _LONG = 8, 16  # lanes that one vector operation covers; more are a loop over _LONG
-_AHEAD = 16  # requests that sets are prefetched ahead
-_CACHE_LINE = 64  # bytes
-_NEAR_BYTES = 2**18  # sets up to so many bytes are near anyway, in a second-level cache
+_AHEAD, _CACHE_LINE = 16, 64  # requests that sets are prefetched ahead; bytes
 
 Array = NDArray[np.int64]
 Words = NDArray[Any]  # int32 or int64
@@ -63,14 +60,11 @@ def _vector(context: Any, builder: Any, array: Any, value: Any, at: Any, lanes: 
     return words
 
 
-def _narrow(builder: Any, value: Any, vector: Any) -> Any:
-    """An int64 as an element of `vector`."""
-    return value if value.type == vector.element else builder.trunc(value, vector.element)
-
-
 def _equal(builder: Any, words: Any, value: Any) -> Any:
-    """Which lanes of `words` are `value`, an element of theirs."""
+    """Which lanes of `words` are `value`, an element of theirs or an int64."""
     number = ir.IntType(32)
+    if value.type != words.type.element:
+        value = builder.trunc(value, words.type.element)
     one = builder.insert_element(ir.Constant(words.type, ir.Undefined), value, number(0))
     lanes = ir.Constant(ir.VectorType(number, words.type.count), [0] * words.type.count)
     return builder.icmp_unsigned("==", words, builder.shuffle_vector(one, one, lanes))
@@ -80,12 +74,11 @@ def _without(builder: Any, marks: Any, but: Any) -> Any:
     """`marks` with the largest number in the lane `but`."""
     lanes, largest = marks.type.count, 2 ** (marks.type.element.width - 1) - 1
     numbers = ir.Constant(marks.type, list(range(lanes)))
-    left_out = _equal(builder, numbers, _narrow(builder, but, marks.type))
-    return builder.select(left_out, ir.Constant(marks.type, [largest] * lanes), marks)
+    return builder.select(_equal(builder, numbers, but), ir.Constant(marks.type, [largest] * lanes), marks)
 
 
 def _first_equal(builder: Any, words: Any, value: Any) -> Any:
-    """The first lane of `words` that is `value`, an element of theirs; their number if none. An int64."""
+    """The first lane of `words` that is `value`; their number if none. An int64."""
     lanes, result = words.type.count, ir.IntType(64)
     equal = builder.bitcast(_equal(builder, words, value), ir.IntType(lanes))
     bits = builder.or_(builder.zext(equal, result), result(1 << lanes))
@@ -100,8 +93,7 @@ def _find_vector(lanes: int) -> Any:
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             held = _vector(context, builder, signature.args[0], args[0], args[1], lanes)
             as_dirty = builder.or_(held, ir.Constant(held.type, [1] * lanes))
-            sought = builder.or_(args[2], args[2].type(1))
-            return _first_equal(builder, as_dirty, _narrow(builder, sought, held.type))
+            return _first_equal(builder, as_dirty, builder.or_(args[2], args[2].type(1)))
 
         return types.int64(words, types.int64, types.int64), build
 
@@ -112,8 +104,7 @@ def _oldest_vector(lanes: int) -> Any:
     @intrinsic
     def oldest(typing: Any, words: Any, at: Any, but: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            marks = _vector(context, builder, signature.args[0], args[0], args[1], lanes)
-            marks = _without(builder, marks, args[2])
+            marks = _without(builder, _vector(context, builder, signature.args[0], args[0], args[1], lanes), args[2])
             shape, name = ir.FunctionType(marks.type.element, [marks.type]), f"llvm.vector.reduce.smin.v{lanes}i"
             reduce = cgutils.get_or_insert_function(builder.module, shape, f"{name}{marks.type.element.width}")
             return _first_equal(builder, marks, builder.call(reduce, [marks]))
@@ -153,31 +144,47 @@ def _oldest(words: Words, at: int, lanes: int, but: int) -> int:
 
 
 @lean_step
+def _get(array: Words, at: int) -> int:
+    """An element, by an index that is known not to be negative, which saves a comparison."""
+    return np.int64(array[np.uint64(at)])
+
+
+@lean_step
+def _put(array: Words, at: int, value: int) -> None:
+    array[np.uint64(at)] = value
+
+
+@lean_step
+def _add(array: Words, at: int, value: int) -> None:
+    _put(array, at, _get(array, at) + value)
+
+
+@lean_step
 def _place(levels: Array, level: int, word: int) -> int:
     """Where a line's set begins; unsigned numbers divide faster."""
     line = word >> 1
-    sets, mask = levels[level, SETS], levels[level, MASK]
+    sets, mask = _get(levels, level + SETS), _get(levels, level + MASK)
     number = line & mask if mask >= 0 else np.int64(np.uint64(line) % np.uint64(sets))
-    number += (line >> levels[level, CORE]) * sets
-    return levels[level, FIRST] + number * (2 * levels[level, LANES])  # type: ignore[no-any-return]
+    number += (line >> _get(levels, level + CORE)) * sets
+    return _get(levels, level + FIRST) + number * (2 * _get(levels, level + LANES))  # type: ignore[no-any-return]
 
 
 @lean_step
 def _touch_tree(words: Words, tree: int, ways: int, way: int) -> None:
     """Point every node on the way's path to its other side; node n has the bit n − 1 and the children 2n, 2n + 1."""
-    node, half, bits = 1, ways >> 1, np.int64(words[np.uint64(tree)])
-    while half:
+    node, half, bits = 1, ways >> 1, _get(words, tree)
+    while half:  # no branch on the way, which nobody could predict
         right = np.int64(way & half != 0)
         bits = (bits & ~(np.int64(1) << (node - 1))) | (1 - right) << (node - 1)
         node = 2 * node + right
         half >>= 1
-    words[np.uint64(tree)] = bits
+    _put(words, tree, bits)
 
 
 @lean_step
 def _way_of_tree(words: Words, tree: int, ways: int) -> int:
     """The way that the tree points to."""
-    node, half, way, bits = 1, ways >> 1, 0, np.int64(words[np.uint64(tree)])
+    node, half, way, bits = 1, ways >> 1, 0, _get(words, tree)
     while half:
         right = (bits >> (node - 1)) & 1
         way += half * right
@@ -187,31 +194,31 @@ def _way_of_tree(words: Words, tree: int, ways: int) -> int:
 
 
 @lean_step
-def _mark(words: Words, levels: Array, clock: Array, level: int, at: int, way: int) -> None:
+def _mark(words: Words, levels: Array, level: int, at: int, way: int) -> None:
     """Note that `way` is the newest of its set."""
-    marks = at + levels[level, LANES]
-    if levels[level, POLICY] == TREE_PLRU:
-        _touch_tree(words, marks, levels[level, WAYS], way)
+    marks = at + _get(levels, level + LANES)
+    if _get(levels, level + POLICY) == TREE_PLRU:
+        _touch_tree(words, marks, _get(levels, level + WAYS), way)
     else:
-        clock[0] += 1
-        words[np.uint64(marks + way)] = clock[0]
+        _add(levels, level + CLOCK, 1)
+        _put(words, marks + way, _get(levels, level + CLOCK))
 
 
 @lean_step
 def _victim(words: Words, levels: Array, level: int, at: int) -> int:
     """The way that the next line of a set goes into."""
-    lanes = levels[level, LANES]
-    if levels[level, POLICY] != TREE_PLRU:
+    lanes = _get(levels, level + LANES)
+    if _get(levels, level + POLICY) != TREE_PLRU:
         return _oldest(words, at + lanes, lanes, -1)
     way = _find(words, at, lanes, UNUSED)
-    return way if way < levels[level, WAYS] else _way_of_tree(words, at + lanes, levels[level, WAYS])
+    return way if way < _get(levels, level + WAYS) else _way_of_tree(words, at + lanes, _get(levels, level + WAYS))
 
 
 @lean_step
 def _fetch(words: Words, levels: Array, level: int, word: int) -> None:
     """Ask for the set of a line to come."""
     at = _place(levels, level, word)
-    for part in range(0, 2 * levels[level, LANES], _CACHE_LINE // words.itemsize):
+    for part in range(0, 2 * _get(levels, level + LANES), _CACHE_LINE // words.itemsize):
         prefetch(words, np.uint64(at + part))
 
 
@@ -221,127 +228,123 @@ def _fetch_below(words: Words, levels: Array, level: int, at: int, way: int) -> 
 
     Before `way` is written: the processor cannot load a vector of which it has yet to store an element.
     """
-    below, lanes = level + 1, levels[level, LANES]
-    if below == len(levels) or levels[below, HOLDS] != EXCLUSIVE or not levels[below, FAR]:
+    below, lanes = level + FIELDS, _get(levels, level + LANES)
+    if below == len(levels) or _get(levels, below + HOLDS) != EXCLUSIVE:
         return
-    if levels[level, POLICY] != TREE_PLRU:
-        word = np.int64(words[np.uint64(at + _oldest(words, at + lanes, lanes, way))])
+    if _get(levels, below + FAR) and _get(levels, level + POLICY) != TREE_PLRU:
+        word = _get(words, at + _oldest(words, at + lanes, lanes, way))
         if word != UNUSED:
             _fetch(words, levels, below, word)
 
 
 @lean_step
-def _insert(words: Words, levels: Array, clock: Array, level: int, at: int, word: int) -> int:
+def _insert(words: Words, levels: Array, level: int, at: int, word: int) -> int:
     """Put a line into its set at `at`, which does not hold it; the word it displaces, UNUSED if none."""
     way = _victim(words, levels, level, at)
-    displaced = np.int64(words[np.uint64(at + way)])
+    displaced = _get(words, at + way)
     _fetch_below(words, levels, level, at, way)
-    words[np.uint64(at + way)] = word
-    _mark(words, levels, clock, level, at, way)
+    _put(words, at + way, word)
+    _mark(words, levels, level, at, way)
     return displaced
 
 
 @lean_step
 def _vacate(words: Words, levels: Array, level: int, at: int, way: int) -> int:
     """Take the line in `way` out of its level; its word."""
-    held = np.int64(words[np.uint64(at + way)])
-    words[np.uint64(at + way)] = UNUSED
-    if levels[level, POLICY] != TREE_PLRU:
-        words[np.uint64(at + levels[level, LANES] + way)] = 0
+    held = _get(words, at + way)
+    _put(words, at + way, UNUSED)
+    if _get(levels, level + POLICY) != TREE_PLRU:
+        _put(words, at + _get(levels, level + LANES) + way, 0)
     return held
 
 
 @lean_step
 def _remove(words: Words, levels: Array, level: int, word: int) -> int:
     """Take a line out of a level; its word there, UNUSED if the level does not hold it."""
-    at, lanes = _place(levels, level, word), levels[level, LANES]
+    at, lanes = _place(levels, level, word), _get(levels, level + LANES)
     way = _find(words, at, lanes, word)
     return UNUSED if way == lanes else _vacate(words, levels, level, at, way)
 
 
 @lean_step
-def _write_down(words: Words, levels: Array, counts: Array, clock: Array, above: int, word: int) -> int:
+def _write_down(words: Words, levels: Array, above: int, word: int) -> int:
     """Write a dirty line from level `above` into the next, or to memory; the word it displaces there."""
-    counts[above, WRITE_BACKS] += 1
-    to = above + 1
+    _add(levels, above + WRITE_BACKS, 1)
+    to = above + FIELDS
     if to == len(levels):
         return UNUSED
-    counts[to, WRITES] += 1
-    at, lanes = _place(levels, to, word), levels[to, LANES]
+    _add(levels, to + WRITES, 1)
+    at, lanes = _place(levels, to, word), _get(levels, to + LANES)
     way = _find(words, at, lanes, word)
     if way < lanes:
-        words[np.uint64(at + way)] |= 1
-        if levels[to, POLICY] != FIFO:
-            _mark(words, levels, clock, to, at, way)
+        _put(words, at + way, _get(words, at + way) | 1)
+        if _get(levels, to + POLICY) != FIFO:
+            _mark(words, levels, to, at, way)
         return UNUSED
-    counts[to, WRITE_MISSES] += 1
-    if to + 1 < len(levels) and levels[to + 1, HOLDS] == EXCLUSIVE:
-        _remove(words, levels, to + 1, word)
-    return _insert(words, levels, clock, to, at, word)
+    _add(levels, to + WRITE_MISSES, 1)
+    if to + FIELDS < len(levels) and _get(levels, to + FIELDS + HOLDS) == EXCLUSIVE:
+        _remove(words, levels, to + FIELDS, word)
+    return _insert(words, levels, to, at, word)
 
 
 @lean_step
-def _settle(words: Words, levels: Array, counts: Array, clock: Array, level: int, word: int) -> None:
+def _settle(words: Words, levels: Array, level: int, word: int) -> None:
     """Find a place for the word that `level` displaced, and for those that it displaces further down."""
     while word != UNUSED:
-        if levels[level, HOLDS] == INCLUSIVE:
-            for above in range(level):
+        if _get(levels, level + HOLDS) == INCLUSIVE:
+            for above in range(0, level, FIELDS):
                 held = _remove(words, levels, above, word)
                 if held != UNUSED:
-                    counts[above, BACK_INVALIDATIONS] += 1
+                    _add(levels, above + BACK_INVALIDATIONS, 1)
                     word |= held & 1
-        if level + 1 < len(levels) and levels[level + 1, HOLDS] == EXCLUSIVE:
-            counts[level, WRITE_BACKS] += word & 1
-            counts[level + 1, VICTIMS] += 1
-            word = _insert(words, levels, clock, level + 1, _place(levels, level + 1, word), word)
+        if level + FIELDS < len(levels) and _get(levels, level + FIELDS + HOLDS) == EXCLUSIVE:
+            _add(levels, level + WRITE_BACKS, word & 1)
+            _add(levels, level + FIELDS + VICTIMS, 1)
+            word = _insert(words, levels, level + FIELDS, _place(levels, level + FIELDS, word), word)
         elif word & 1:
-            word = _write_down(words, levels, counts, clock, level, word)
+            word = _write_down(words, levels, level, word)
         else:
             word = UNUSED
-        level += 1
+        level += FIELDS
 
 
 @lean_kernel
-def serve(words: Words, levels: Array, counts: Array, clock: Array, requests: Array, depth: NDArray[np.uint8]) -> None:
+def serve(words: Words, levels: Array, requests: Array, depth: NDArray[np.uint8]) -> None:
     """Serve `requests` in order; depth: the level that each hit, or the number of levels where none had the line."""
     for i in range(len(requests)):
         if i + _AHEAD < len(requests):
-            for level in range(len(levels)):
-                if levels[level, FAR]:
+            for level in range(0, len(levels), FIELDS):
+                if _get(levels, level + FAR):
                     _fetch(words, levels, level, requests[i + _AHEAD])
-        word, write = requests[i] & ~1, requests[i] & 1
-        found, dirty = 0, 0
-        counts[0, READS + write] += 1
+        word, write, found, dirty = requests[i] & ~1, requests[i] & 1, 0, 0
         while found < len(levels):
-            at, lanes = _place(levels, found, word), levels[found, LANES]
+            stores = write if found == 0 else 0  # the levels below only read what is missing
+            _add(levels, found + READS + stores, 1)
+            at, lanes = _place(levels, found, word), _get(levels, found + LANES)
             way = _find(words, at, lanes, word)
             if way < lanes:
-                if levels[found, HOLDS] == EXCLUSIVE:
+                if _get(levels, found + HOLDS) == EXCLUSIVE:
                     dirty = _vacate(words, levels, found, at, way) & 1
-                elif levels[found, POLICY] != FIFO:
-                    _mark(words, levels, clock, found, at, way)
-                if write and found == 0:  # a store of the same word would hold up the next load of the set
-                    words[np.uint64(at + way)] |= 1
+                elif _get(levels, found + POLICY) != FIFO:
+                    _mark(words, levels, found, at, way)
+                if stores:  # a store of the same word would hold up the next load of the set
+                    _put(words, at + way, _get(words, at + way) | 1)
                 break
-            counts[found, READ_MISSES + (write if found == 0 else 0)] += 1
-            found += 1
-            if found < len(levels):
-                counts[found, READS] += 1
-        for level in range(found - 1, -1, -1):  # fill the levels above, the lowest first; the lowest keeps `dirty`
-            if levels[level, HOLDS] != EXCLUSIVE:
+            _add(levels, found + READ_MISSES + stores, 1)
+            found += FIELDS
+        for level in range(found - FIELDS, -1, -FIELDS):  # the lowest level first; it keeps `dirty`
+            if _get(levels, level + HOLDS) != EXCLUSIVE:
                 kept = word | dirty | (write if level == 0 else 0)
-                displaced = _insert(words, levels, clock, level, _place(levels, level, word), kept)
                 dirty = 0
-                _settle(words, levels, counts, clock, level, displaced)
-        depth[i] = found
+                _settle(words, levels, level, _insert(words, levels, level, _place(levels, level, word), kept))
+        depth[i] = found // FIELDS
 
 
 @lean_kernel
-def flush(words: Words, levels: Array, counts: Array, clock: Array, level: int, dirty: Array) -> None:
+def flush(words: Words, levels: Array, level: int, dirty: Array) -> None:
     """Write `dirty` words of `level` down; into memory where the next level is exclusive of this one."""
     for word in dirty:
-        if level + 1 < len(levels) and levels[level + 1, HOLDS] == EXCLUSIVE:
-            counts[level, WRITE_BACKS] += 1
+        if level + FIELDS < len(levels) and _get(levels, level + FIELDS + HOLDS) == EXCLUSIVE:
+            _add(levels, level + WRITE_BACKS, 1)
         else:
-            displaced = _write_down(words, levels, counts, clock, level, word)
-            _settle(words, levels, counts, clock, level + 1, displaced)
+            _settle(words, levels, level + FIELDS, _write_down(words, levels, level, word))

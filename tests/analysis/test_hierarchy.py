@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from hotrow import HotrowError
 from hotrow.analysis.hierarchy import Cores, Hierarchy, Level, LevelStats, simulate, simulate_trace
+from hotrow.analysis.memory import nested_kernels
 from hotrow.analysis.memory.layout import Layout
 from hotrow.analysis.reuse_distance import stack_distances
 from hotrow.profiling.machine import Machine
@@ -199,11 +200,11 @@ def test_sets_widen_in_the_middle(replacement: str, grows: str) -> None:
     for number, part in enumerate(parts):
         if grows == "clock" and number == 1:
             nested: Any = caches._caches
-            later = 2**31 - 3_000 - nested._clock[0]  # as if so many more accesses had come before
-            for level in range(3):
+            for level, row in enumerate(nested._levels):
+                later = 2**31 - 500 - row[nested_kernels.CLOCK]  # as if so many more accesses had come before
                 marks = nested._sets(level)[:, 1]
                 marks[(marks > 0) & (marks < 2**31 - 1)] += 0 if replacement == "tree-PLRU" else later
-            nested._clock[0] += later
+                row[nested_kernels.CLOCK] += later
         caches.serve(part)
         for word in part.tolist():
             plain.access((word >> 1) * 64, bool(word & 1))
