@@ -22,26 +22,21 @@ ROWS, COLUMNS, SIZE, STRIPE = 4, 32, 4, 16
 
 def in_place(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
     """An MLP whose ReLUs write over their inputs, which no gradient needs."""
-    parts = list(layers)
+    parts, fused = list(layers), False
     for layer, following in zip(parts, [*parts[1:], None], strict=True):
         if isinstance(layer, nn.ReLU):
-            x = x if _fused(parts, layer, len(x)) else torch.relu_(x)
+            x = x if fused else torch.relu_(x)
         elif isinstance(layer, nn.Linear) and _suits(layer, len(x)):
-            x = _Linear.apply(x, layer.weight, layer.bias, isinstance(following, nn.ReLU))  # type: ignore[no-untyped-call]
+            fused = isinstance(following, nn.ReLU)
+            x = _Linear.apply(x, layer.weight, layer.bias, fused)  # type: ignore[no-untyped-call]
         else:
-            x = layer(x)
+            x, fused = layer(x), False
     return x
 
 
 def _suits(layer: nn.Linear, samples: int) -> bool:
     """Whether the kernels are faster for this layer."""
     return samples >= LARGE_BATCH and layer.out_features % COLUMNS == 0 and torch.get_num_threads() == 1
-
-
-def _fused(parts: list[nn.Module], relu: nn.ReLU, samples: int) -> bool:
-    """Whether the layer before a ReLU has done its work."""
-    before = parts[next(k for k, part in enumerate(parts) if part is relu) - 1]
-    return isinstance(before, nn.Linear) and _suits(before, samples)
 
 
 class _Linear(torch.autograd.Function):
