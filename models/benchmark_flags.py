@@ -102,7 +102,12 @@ OWN: tuple[Flag, ...] = (
     ("precisions", bool, False, "at the end: accuracy, size and speed of every precision side by side"),
     ("backends", bool, False, "at the end: every installed backend on the same weights and batches, side by side"),
     ("compression-study", bool, False, "instead of all else: what do 16, 8 and 4 bits cost? curves, figure, in --out"),
-    ("placement", ("bytes", "round-robin"), "bytes", "torchrun: which process has which table"),
+    (
+        "placement",
+        str,
+        "bytes",
+        "torchrun: which process has which table: bytes, round-robin, or a rank per table (0-1-0)",
+    ),
     ("save-every", int, 0, "batches between states in --out; 0: at tests and epochs' ends"),
     ("resume", str, "", "go on from this training state"),
     ("threads", int, 0, "threads of PyTorch; 0: one for small models, which are faster with it, else all"),

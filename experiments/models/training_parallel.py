@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch.distributed as dist
 
@@ -15,14 +16,15 @@ from ...atomic import replacing
 from ...models.benchmark_flags import Flags
 from ...models.dlrm import DLRM
 from ...models.parallel.model import ParallelDLRM
-from ...models.parallel.placement import place
+from ...models.parallel.placement import Rule, place
 from ...models.parallel.training import ParallelTrainer, all_times, process_group, whole_state
 from ...models.training.state import save_state
 from ...models.training.train import Progress
 from .training_print import Printer
-from .training_setup import Setup, prepare
+from .training_setup import Setup, numbers, prepare
 
 TIMES = "ranks.json"
+PROCESSING = timedelta(days=1)  # at most, for rank 0 to process a raw log
 ALONE = ("resume", "inference_only", "load_model", "debug_mode", "enable_profiling", "use_gpu", "save_onnx",
          "tensorboard_filename", "precisions", "backends", "save_every")  # fmt: skip
 
@@ -44,17 +46,21 @@ class ParallelResult:
 def run_parallel(flags: Flags, say: Callable[[str], None]) -> ParallelResult:
     """Train in all processes; rank 0 says so. Raises HotrowError for what only one process does."""
     given = [name for name in ALONE if getattr(flags, name)]
-    if given or flags.recipe == "benchmark" or flags.quantize_mlp_with_bit != 32 or flags.quantize_emb_with_bit != 32:
-        name = given[0] if given else "recipe=benchmark" if flags.recipe == "benchmark" else "quantize-…"
-        raise HotrowError(f"--{name.replace('_', '-')}: only in one process, without torchrun")
+    given += [name for name in ("quantize_emb_with_bit", "quantize_mlp_with_bit") if getattr(flags, name) != 32]
+    given += ["recipe=benchmark"] if flags.recipe == "benchmark" else []
+    if given:
+        raise HotrowError(f"--{given[0].replace('_', '-')}: only in one process, without torchrun")
     if flags.dist_backend not in ("", "gloo"):
         raise HotrowError(f"--dist-backend={flags.dist_backend}: processes on CPUs talk by gloo")
     with process_group("gloo"):
-        setup = prepare(flags)
-        placement = place(setup.config, dist.get_world_size(), flags.placement)
-        model = ParallelDLRM(setup.config, placement, flags.numpy_rand_seed)
-        trainer = ParallelTrainer(model, setup.source, setup.training, setup.test)
         first = dist.get_rank() == 0
+        if not first:  # rank 0 may have files to process, which the others then find
+            dist.monitored_barrier(timeout=PROCESSING)
+        setup = prepare(flags)
+        if first:
+            dist.monitored_barrier(timeout=PROCESSING)
+        model = ParallelDLRM(setup.config, _placement(flags, setup), flags.numpy_rand_seed)
+        trainer = ParallelTrainer(model, setup.source, setup.training, setup.test)
         if first:
             say(f"{model.ranks} processes; tables of each: {', '.join(str(len(own)) for own in model.owned)}")
             say("time/loss/accuracy (if enabled):")
@@ -72,6 +78,13 @@ def run_parallel(flags: Flags, say: Callable[[str], None]) -> ParallelResult:
         for line in _lines(times) if first else []:
             say(line)
         return ParallelResult(setup, model.local, trainer.progress, times, first)
+
+
+def _placement(flags: Flags, setup: Setup) -> tuple[int, ...]:
+    """By a rule, or by a rank for every table."""
+    if flags.placement in get_args(Rule):
+        return place(setup.config, dist.get_world_size(), flags.placement)
+    return numbers(flags.placement, "placement")
 
 
 def _save(flags: Flags, model: ParallelDLRM) -> None:

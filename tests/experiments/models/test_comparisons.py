@@ -115,7 +115,7 @@ def test_processes_of_torchrun(tmp_path: Path) -> None:
     ("flags", "rule"),
     [
         (["--debug-mode"], "--debug-mode: only in one process"),
-        (["--quantize-emb-with-bit=8"], "--quantize-…: only in one process"),
+        (["--quantize-emb-with-bit=8"], "--quantize-emb-with-bit: only in one process"),
         (["--dist-backend=mpi"], "--dist-backend=mpi: processes on CPUs talk by gloo"),
     ],
 )
