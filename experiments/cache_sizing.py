@@ -91,10 +91,7 @@ def grid(sizes: Sequence[CacheSizing]) -> Grid:
         )
         for s in sizes
     )
-    caption = (
-        "LRU cache of its own for every table, cold start: rows (bytes) for a share of the reachable hits; where a "
-        "knee's depth is near 0%, the curve has none to speak of"
-    )
+    caption = "LRU cache of its own for every table, cold start: rows (bytes) for a share of the reachable hits"
     return Grid(caption, heads, rows, "simulated")
 
 
