@@ -1,6 +1,7 @@
 """Predictions: sums of parts, bounds that make sense, and answers that move the right way."""
 
 import msgspec
+import numba
 import numpy as np
 import pytest
 
@@ -17,6 +18,8 @@ from hotrow.models.config import ModelConfig, load_preset
 from hotrow.models.cost import forward_cost, total, uniform_bags
 from hotrow.models.inputs import uniform_trace
 from hotrow.profiling.machine_files import load_machine, machines
+
+pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Calibrated machines: coefficients come from measured curves, and predict what made them."""
 
 import msgspec
+import numba
 import pytest
 
 from hotrow import HotrowError
@@ -9,6 +10,8 @@ from hotrow.analysis.prediction.coefficients import datasheet
 from hotrow.analysis.prediction.fitting import LinearPoint, gather_seconds, linear_seconds
 from hotrow.profiling.machine import Calibration, Curve, Machine
 from hotrow.profiling.machine_files import load_machine
+
+pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 
 MIB = 2.0**20
 

@@ -3,6 +3,7 @@
 import json
 
 import msgspec
+import numba
 import pytest
 
 from hotrow.analysis.predict import predict
@@ -12,6 +13,8 @@ from hotrow.analysis.prediction.traffic import ReuseCurve, Traffic, traffic_of
 from hotrow.models.config import load_preset
 from hotrow.models.inputs import uniform_trace
 from hotrow.profiling.machine_files import load_machine
+
+pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 
 
 @pytest.mark.parametrize("name", ["skylake", "h100"])

@@ -1,6 +1,7 @@
 """Fitting finds what made the times, and its intervals hold what they say."""
 
 import msgspec
+import numba
 import numpy as np
 import pytest
 
@@ -20,6 +21,8 @@ from hotrow.analysis.prediction.residual import correction
 from hotrow.analysis.prediction.steps import Operator
 from hotrow.analysis.prediction.traffic import PAGES, reuse_curve
 from hotrow.profiling.machine_files import load_machine
+
+pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 
 RNG = np.random.default_rng(3)
 

@@ -1,5 +1,6 @@
 """Traffic: one curve answers for any cache, and agrees with caches that are simulated."""
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hotrow.profiling.machine_files import load_machine
 from hotrow.tracegen.trace import TableLookups, Trace
 
 RNG = np.random.default_rng(7)
+compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 
 
 def zipf_trace(samples: int = 2000, tables: int = 3) -> Trace:
@@ -24,6 +26,7 @@ def zipf_trace(samples: int = 2000, tables: int = 3) -> Trace:
     return Trace(tuple(made))
 
 
+@compiled
 def test_the_curve_agrees_with_exact_lru_at_every_capacity() -> None:
     ids = np.minimum((50_000 ** RNG.random(40_000)).astype(np.int64), 49_999)
     curve, exact = reuse_curve(ids), lru_curve(ids)
@@ -48,6 +51,7 @@ def test_a_periodic_stream_knows_no_first_accesses() -> None:
     assert reuse_curve(ids, periodic=True).misses(64 * 50, 64) == 1  # a loop larger than the cache
 
 
+@compiled
 @pytest.mark.parametrize("batch", [1, 32])
 def test_it_agrees_with_the_simulated_hierarchy(batch: int) -> None:
     trace, machine = zipf_trace(), load_machine("skylake")
@@ -60,6 +64,7 @@ def test_it_agrees_with_the_simulated_hierarchy(batch: int) -> None:
         )
 
 
+@compiled
 def test_tables_apart_average_to_all_together() -> None:
     trace = zipf_trace()
     config = for_trace(load_preset("rm1"), trace)

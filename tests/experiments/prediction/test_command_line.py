@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import numba
 import pytest
 from typer.testing import CliRunner
 
 from hotrow import HotrowError
 from hotrow.__main__ import app
+
+pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 
 SMALL = ["predict", "--preset", "rm1", "--scale", "0.0005", "--batch", "1,4"]
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import msgspec
+import numba
 import numpy as np
 import pytest
 
@@ -17,6 +18,8 @@ from hotrow.experiments.prediction.points import Points, load, pieces, steps
 from hotrow.profiling.host import host_facts
 from hotrow.profiling.machine import Calibration
 from hotrow.profiling.machine_files import load_machine, save_machine
+
+pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 
 
 def test_the_frozen_list_is_what_its_seed_draws() -> None:
