@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from ... import HotrowError
-from ...models.backends.backends import Predict, make_backend
+from ...models.backends.backends import make_backend
 from ...models.config import ModelConfig
 from ...models.dlrm import DLRM
+from ...models.fast.inference import Predict
 from ...models.inputs import Batch, Batches, uniform_trace
 from ...models.quantization.inference import quantized
 from ...models.roles import role
