@@ -17,6 +17,7 @@ from ...analysis.memory.colocation_cache import SharedCaches, simulate_colocatio
 from ...analysis.memory.layout import Layout
 from ...analysis.memory.levels import levels_of
 from ...analysis.predict import check_fits, predict
+from ...analysis.prediction.calibrated import costs_of
 from ...analysis.prediction.coefficients import datasheet
 from ...analysis.prediction.operators import Setting
 from ...analysis.prediction.traffic import Traffic, traffic_of
@@ -215,13 +216,14 @@ def _measured(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
 
 
 def _predicted(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
-    """A step by datasheet, with the cause that bounds its slowest part."""
+    """A step by the machine's calibration in fp32, else its datasheet, with the cause that bounds its slowest part."""
     point = task.point
     config, traffic = _traffic(point["model"], point["scale"], point["trace"], point["batch"], task.seed, task.folder)
     computer = machine(point["machine"], task.folder)
     check_fits(config, computer, point["models"])
     isa = None if point["isa"] == "native" else point["isa"]
-    costs = datasheet(computer, isa, point["precision"])
+    fp32 = point["precision"] == "fp32"
+    costs = costs_of(computer, isa) if fp32 else datasheet(computer, isa, point["precision"])
     setting = Setting(point["threads"], point["models"])
     found = predict(config, traffic, costs, point["mode"], setting)
     served = point["batch"] * point["models"]
