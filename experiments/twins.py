@@ -37,7 +37,8 @@ BUDGETS = (PrivacyBudget(1.0, "access"), PrivacyBudget(1.0, "sample"))
 @dataclass(frozen=True)
 class Conclusions:
     """knee: rows of one LRU cache for all tables, None without one. bound: the part of a predicted step that takes
-    most, and why. machine: that serves most. order: tables by the rows that the knee's capacity gives them.
+    most, and what bounds its lookups. machine: that serves most. order: tables by the rows that the knee's capacity
+    gives them.
     """
 
     knee: int | None
@@ -54,14 +55,15 @@ def conclusions(trace: Trace, capacity: int | None = None) -> tuple[Conclusions,
     knee = None if curves.shared_knee is None else curves.shared_knee.capacity
     traffics = {batch: traffic_of(trace, config, batch) for batch in BATCHES if batch <= trace.samples}
     step = predict(config, traffics[BATCH], datasheet(load_machine(MACHINE)))
-    slowest = max(step.by_role().values(), key=lambda part: part.seconds)
+    parts = step.by_role()
+    slowest = max(parts, key=lambda role: parts[role].seconds)
     best = which_machine(config, traffics, limit_for(step)).best()
     rows = by_gain(curves.tables, [1] * len(curves.tables), capacity or knee or 1)
     order = sorted(range(len(rows)), key=lambda k: -rows[k])
     return (
         Conclusions(
             knee,
-            f"{slowest.operator.role}: {slowest.bound}",
+            f"{slowest}; lookups: {parts['embedding'].bound}",
             "none" if best is None else best.name,
             tuple(curves.names[k] for k in order),
         ),
