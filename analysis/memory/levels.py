@@ -8,8 +8,8 @@ from ... import HotrowError
 from ...profiling.machine import Machine
 from .checks import checked_line, checked_whole
 
-MOST_LINES = 2**32  # of a level: 16 GiB of tags where a set fills its vectors, 128 GiB where it has one way; twice
-# as much beyond 64 GiB of addresses
+MOST_LINES = 2**32  # of a level: 16 GiB of words where a set fills its vectors, 128 GiB where it has one way; twice
+# as much beyond 64 GiB of addresses, and twice again where levels answer to each other
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ def _check_rows(table: TableLookups, place: Placed) -> None:
 def _cuts(part: Trace, placed: Sequence[Placed], line_bytes: int, batch: int | None) -> Iterator[tuple[int, int]]:
     """First samples and ends of the chunks: whole batches whose words are at most CHUNK_LINES, or one batch."""
     writes = 1 if batch is None else 2
-    of_row = [float(writes * (1 + place.row_bytes // line_bytes)) for place in placed]  # float: no product overflows
+    lines = [(place.row_bytes + line_bytes - 2) // line_bytes + 1 for place in placed]  # that a row touches, at most
+    of_row = [float(writes * each) for each in lines]  # so that no product overflows
     one_hot = sum(words for table, words in zip(part.tables, of_row, strict=True) if table.offsets is None)
     upto = np.arange(part.samples + 1) * (1.0 + one_hot)  # words before each sample, at most
     for table, words in zip(part.tables, of_row, strict=True):
