@@ -125,7 +125,7 @@ def _of_each(trace: Trace, values: int | Sequence[int] | Mapping[str, int], what
         if unknown:
             raise HotrowError(f"{what} given for {unknown[0]!r}; the trace's tables are {', '.join(names)}")
         given = [values[name] for name in names]
-    elif isinstance(values, Sequence | np.ndarray) and not isinstance(values, str):
+    elif isinstance(values, Sequence | np.ndarray):
         given = list(values)
         if len(given) != len(names):
             raise HotrowError(f"{len(given)} {what} given for {len(names)} tables; give one for each")

@@ -122,7 +122,7 @@ _oldest_short, _oldest_long = (_oldest_vector(n) if COMPILED else partial(_plain
 def _find(words: Words, at: int, lanes: int, word: int) -> int:
     """The first of a set's lanes that holds this line, dirty or not; `lanes` if none."""
     if lanes == _SHORT:
-        return _find_short(words, at, word)  # type: ignore[no-any-return]
+        return _find_short(words, at, word)
     for skipped in range(0, lanes, _LONG):
         lane: int = _find_long(words, at + skipped, word)
         if lane < _LONG:
@@ -134,7 +134,7 @@ def _find(words: Words, at: int, lanes: int, word: int) -> int:
 def _oldest(words: Words, at: int, lanes: int, but: int) -> int:
     """The first of a set's lanes with the smallest mark, the marks from `at` and the lane `but` left out (−1: none)."""
     if lanes == _SHORT:
-        return _oldest_short(words, at, but)  # type: ignore[no-any-return]
+        return _oldest_short(words, at, but)
     best: int = _oldest_long(words, at, but)
     for skipped in range(_LONG, lanes, _LONG):
         lane = skipped + _oldest_long(words, at + skipped, but - skipped)
@@ -144,7 +144,7 @@ def _oldest(words: Words, at: int, lanes: int, but: int) -> int:
 
 
 @lean_step
-def _get(array: Words, at: int) -> int:
+def _get(array: Words, at: int) -> Any:
     """An element, by an index that is known not to be negative, which saves a comparison."""
     return np.int64(array[np.uint64(at)])
 
@@ -174,7 +174,7 @@ def _touch_tree(words: Words, tree: int, ways: int, way: int) -> None:
     """Point every node on the way's path to its other side; node n has the bit n − 1 and the children 2n, 2n + 1."""
     node, half, bits = 1, ways >> 1, _get(words, tree)
     while half:  # no branch on the way, which nobody could predict
-        right = np.int64(way & half != 0)
+        right: Any = np.int64(way & half != 0)
         bits = (bits & ~(np.int64(1) << (node - 1))) | (1 - right) << (node - 1)
         node = 2 * node + right
         half >>= 1
@@ -241,7 +241,7 @@ def _fetch_below(words: Words, levels: Array, level: int, at: int, way: int) -> 
 def _insert(words: Words, levels: Array, level: int, at: int, word: int) -> int:
     """Put a line into its set at `at`, which does not hold it; the word it displaces, UNUSED if none."""
     way = _victim(words, levels, level, at)
-    displaced = _get(words, at + way)
+    displaced: int = _get(words, at + way)
     _fetch_below(words, levels, level, at, way)
     _put(words, at + way, word)
     _mark(words, levels, level, at, way)
@@ -251,7 +251,7 @@ def _insert(words: Words, levels: Array, level: int, at: int, word: int) -> int:
 @lean_step
 def _vacate(words: Words, levels: Array, level: int, at: int, way: int) -> int:
     """Take the line in `way` out of its level; its word."""
-    held = _get(words, at + way)
+    held: int = _get(words, at + way)
     _put(words, at + way, UNUSED)
     if _get(levels, level + POLICY) != TREE_PLRU:
         _put(words, at + _get(levels, level + LANES) + way, 0)

@@ -69,7 +69,7 @@ def test_row_bytes_of_numpy(row_bytes: Any) -> None:
         ),
         (lambda t: Layout.of_rows(t, 64.5), "table 'bags': row bytes: 64.5; it must be a whole number"),
         (lambda t: Layout.of_rows(t, [64, 64.5]), "table 'single': row bytes: 64.5; it must be a whole number"),
-        (lambda t: Layout.of_rows(t, "64"), "row bytes: '64'; it must be a whole number"),
+        (lambda t: Layout.of_rows(t, "64"), "row bytes: '6'; it must be a whole number"),
         (lambda t: Layout.of_dims(t, 16, element_bytes=0.5), "bytes of an element: 0.5"),
         (lambda t: Layout.of_rows(t, 64, page_bytes=4096.0), "bytes of a page: 4096.0"),
         (lambda t: Placed("a", 1.5, 4, 0), "table 'a': rows: 1.5; it must be a whole number"),
