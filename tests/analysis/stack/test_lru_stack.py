@@ -1,5 +1,6 @@
 """LruStack against a list of rows in order of their last access."""
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,8 +9,8 @@ from hypothesis import strategies as st
 from hotrow.analysis.stack import lru_stack
 from hotrow.analysis.stack.lru_stack import DistanceCounts, LruStack, count_part, parts_worth
 
-few = settings(max_examples=50, deadline=None)
-streams = st.lists(st.integers(0, 9) | st.integers(0, 2**63 - 1), max_size=40)
+few = settings(max_examples=5 if numba.config.DISABLE_JIT else 50, deadline=None)
+streams = st.lists(st.integers(0, 9) | st.integers(2**40, 2**63 - 1), max_size=40)  # small ones and hashed ones
 
 
 def by_last_access(ids: list[int]) -> list[int]:
@@ -79,6 +80,7 @@ def test_threads_get_parts_that_are_worth_one(accesses: int, threads: int, parts
     assert parts_worth(accesses, threads) == parts
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 def test_more_rows_than_slots_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lru_stack, "LARGEST", lru_stack.SMALLEST)
     stack = LruStack()
