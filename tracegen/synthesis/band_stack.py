@@ -263,11 +263,11 @@ def _draw(
     """A row of band b by weight."""
     rest = int(rng.random() * band[MASS, b])
     if not narrow:
-        return row_at[_find(tree, levels, rest + int(_sum(band, MASS, b + 1)))]
-    row = first[b]
+        return int(row_at[_find(tree, levels, rest + int(_sum(band, MASS, b + 1)))])
+    row = int(first[b])
     while rest >= node[row, WEIGHT]:
         rest -= node[row, WEIGHT]
-        row = node[row, OLDER]
+        row = int(node[row, OLDER])
     return row
 
 
