@@ -172,7 +172,7 @@ def test_backends_against_a_module_per_table(benchmark: Any, shape: int, size: i
     ways = {name: in_turn(made, run) for name, run in built(shape).items()}
     with torch.inference_mode():
         seconds = interleaved(ways, 7, max(1, min(50, 2048 // size)))
-    report(benchmark, f"{NAMES[shape]}, backends, batch {size}:", seconds, "module per table")
+    report(benchmark, seconds, "module per table")
     benchmark.pedantic(ways["fast"], rounds=5)
 
 
@@ -189,7 +189,7 @@ def test_precisions_of_tables_and_mlps(benchmark: Any, shape: int) -> None:
         ways[f"tables {bits[0]}, MLPs {bits[1]}"] = in_turn(made, lambda b, run=run: run(b.dense, b.indices, b.offsets))
         share = quantized_bytes(config, *bits) / config.bytes
         benchmark.extra_info[f"tables {bits[0]}, MLPs {bits[1]}, share of bytes"] = round(share, 4)
-    report(benchmark, f"{NAMES[shape]}, precisions, batch 512:", interleaved(ways, 5, 2), "tables 32, MLPs 32")
+    report(benchmark, interleaved(ways, 5, 2), "tables 32, MLPs 32")
     benchmark.pedantic(ways["tables 4, MLPs 8"], rounds=3)
 
 
