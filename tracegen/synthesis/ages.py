@@ -65,7 +65,12 @@ def independent_births(counts: Spectrum, windows: int) -> Floats:
 
 
 def _smooth(values: Floats, usual: Floats, noise: float, total: float) -> Floats:
-    """The usual series, and on it what stands out of the noise; not negative and summing to `total`."""
+    """The usual series, and on it what stands out of the noise; not negative and summing to `total`.
+
+    Where the noise of all values together exceeds that sum, nothing that stands out can be believed.
+    """
+    if total < 2 * noise * np.sqrt(len(values)):
+        return simplex(usual, total)
     return simplex(usual + haar_threshold(values - usual, noise), total)
 
 
