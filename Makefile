@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: report test lint bench clean
+.PHONY: report test lint bench fidelity clean
 
 report: $(VENV)/.run
 	$(BIN)/hotrow report --out out/report.html
@@ -19,6 +19,10 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' --benchmark-sort=name --benchmark-columns=min,median,iqr,rounds
+
+# Every number of docs/fidelity.md, hours of work: make fidelity TRACES=folder-of-npz-traces
+fidelity: $(VENV)/.run
+	$(BIN)/python -m hotrow.experiments.fidelity.report $(TRACES) out/fidelity docs/fidelity-numbers.md
 
 # mypy -p hotrow finds the package through a link, whatever the checkout's folder is called.
 $(VENV)/python:
