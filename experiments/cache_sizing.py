@@ -127,6 +127,6 @@ def binary(size: float) -> str:
     """Bytes in words: 1536 is 1.5 KiB."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.3g} {unit}"
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 1000 else f"{size:.3g} {unit}"
         size /= 1024
     return f"{size:,.3g} TiB"

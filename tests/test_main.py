@@ -92,6 +92,8 @@ def test_a_bad_trace_is_one_line_and_exit_code_1(tmp_path: Path, name: str, what
         (("convert", "small.npz", "x.din", "--to-option", "nonsense=3"), "--to-option does nothing"),
         (("cache", "small.npz", "--capacity", "99999999999999999999"), "capacity 99999999999999999999"),
         (("cache", "small.npz", "--sample", "2.5"), "samples of 2.5 rows"),
+        (("cache", "small.npz", "--sample", "9", "--levels", "skylake"), "--levels does nothing with --sample"),
+        (("cache", "small.npz", "--sample", "9", "--tlb", "4K"), "--tlb does nothing with --sample"),
         (("cache", "small.npz", "--sample", "0.5"), "at most 0.125"),
         (("profile", "--trace", "small.npz", "--batch", "401"), "401"),
         (("profile", "--trace", "small.npz", "--batch", "1,x"), "1,16,64"),

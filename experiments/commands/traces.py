@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 SIMULATORS = ("din", "ramulator2")  # whose address traces are written
+LEVELS = "32K/8,1M/16,32M/16"  # a server core's L1, L2 and share of L3
 PROCESSOR = "Processor caches"
 
 
@@ -153,7 +154,7 @@ def cache(
             help="size/ways, innermost first; or a machine, by name (skylake) or .toml file; or none.",
             rich_help_panel=PROCESSOR,
         ),
-    ] = "32K/8,1M/16,32M/16",
+    ] = LEVELS,
     inclusion: Annotated[
         str | None,
         typer.Option(
@@ -199,6 +200,11 @@ def cache(
     from .. import cache_study
 
     if sample is not None:
+        asked = {"--policies": policies != "fast", "--levels": levels != LEVELS, "--replacement": replacement != "LRU"}
+        asked |= {"--inclusion": inclusion, "--update-every": update_every, "--tlb": tlb}
+        for name, given in asked.items():
+            if given:
+                raise HotrowError(f"{name} does nothing with --sample, which gives LRU curves alone; leave one out")
         _sampled_cache(trace, format, sample, row_bytes, tuple(capacity or ()), out, as_json, quiet)
         return
     request = cache_study.Request(
