@@ -27,13 +27,13 @@ def report(planned: Planned, points: Sequence[Stored], command: str) -> Report:
     """The page of what is finished."""
     kinds = [kind for kind in MAIN if any(p.settings["kind"] == kind and p.result for p in points)]
     good = sum(p.result is not None for p in points)
+    failed = [p for p in points if p.failure]
     answer = [
         f"{good:,} of {len(planned.tasks):,} points are finished"
-        + (f"; {len(points) - good:,} failed." if good < len(points) else "."),
+        + (f"; {len(failed):,} failed, the first because: {failed[0].failure}." if failed else "."),
         *(line for kind in kinds for line in _best(kind, _of(kind, points))),
     ]
     sections = [_section(kind, _of(kind, points)) for kind in kinds]
-    failed = [p for p in points if p.failure]
     if failed:
         rows = tuple((_words(p.settings, tuple(p.settings)), p.failure or "") for p in failed[:MAX_ROWS])
         grid = Grid("Points that failed, and why", ("point", "why"), rows, "measured")
@@ -123,8 +123,12 @@ def _number(metric: dict[str, Any]) -> str:
     if unit == "of lines":
         return f"{value:.2%}"
     scale, shown = _scaled(value, unit)
-    spread = "" if low == high else f" ({low * scale:.3g} … {high * scale:.3g})"
-    return f"{value * scale:,.4g}{spread} {shown}"
+    spread = "" if low == high else f" ({_digits(low * scale)} … {_digits(high * scale)})"
+    return f"{_digits(value * scale)}{spread} {shown}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _scaled(value: float, unit: str) -> tuple[float, str]:
