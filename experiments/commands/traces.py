@@ -200,8 +200,14 @@ def cache(
     from .. import cache_study
 
     if sample is not None:
-        asked = {"--policies": policies != "fast", "--levels": levels != LEVELS, "--replacement": replacement != "LRU"}
-        asked |= {"--inclusion": inclusion, "--update-every": update_every, "--tlb": tlb}
+        asked = {
+            "--policies": policies != "fast",
+            "--levels": levels != LEVELS,
+            "--replacement": replacement != "LRU",
+            "--inclusion": inclusion is not None,
+            "--update-every": update_every is not None,
+            "--tlb": bool(tlb),
+        }
         for name, given in asked.items():
             if given:
                 raise HotrowError(f"{name} does nothing with --sample, which gives LRU curves alone; leave one out")
