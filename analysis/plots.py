@@ -234,24 +234,27 @@ def stacked_shares(
     """
     with _look("shares"):
         figure, axes = _axes(height=1.4 + 0.5 * len(bars) + 0.22 * -(-len(parts) // 3))
-        left = [0.0] * len(bars)
-        bases = list(dict.fromkeys(name.removesuffix(BACKWARD) for name, _ in parts))
-        for name, shares in parts:
-            colour = PALETTE[bases.index(name.removesuffix(BACKWARD)) % len(PALETTE)]
-            widths = [100 * share for share in shares]
-            hatch = "///" if name.endswith(BACKWARD) else ""
-            drawn = axes.barh(bars, widths, left=left, label=name, color=colour, hatch=hatch, edgecolor="white")
-            numbers = axes.bar_label(drawn, [f"{w:.0f}" if w >= 4 else "" for w in widths], label_type="center")
-            for number in numbers:
-                number.set(
-                    color=INK, fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}
-                )
-            left = [a + b for a, b in zip(left, widths, strict=True)]
+        stacked_bars(axes, bars, parts)
         axes.invert_yaxis()
         axes.set(xlabel=label, xlim=(0, 100), title=title)
         axes.grid(axis="y", visible=False)
         figure.legend(loc="outside lower center", ncols=3, fontsize=8)
         return figure
+
+
+def stacked_bars(axes: Axes, bars: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]]) -> None:
+    """Draw horizontal bars of parts, fractions of 1, in per cent; a number in every part that has room for it."""
+    left = [0.0] * len(bars)
+    bases = list(dict.fromkeys(name.removesuffix(BACKWARD) for name, _ in parts))
+    for name, shares in parts:
+        colour = PALETTE[bases.index(name.removesuffix(BACKWARD)) % len(PALETTE)]
+        widths = [100 * share for share in shares]
+        hatch = "///" if name.endswith(BACKWARD) else ""
+        drawn = axes.barh(bars, widths, left=left, label=name, color=colour, hatch=hatch, edgecolor="white")
+        numbers = axes.bar_label(drawn, [f"{w:.0f}" if w >= 4 else "" for w in widths], label_type="center")
+        for number in numbers:
+            number.set(color=INK, fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1})
+        left = [a + b for a, b in zip(left, widths, strict=True)]
 
 
 def over_axis(series: Sequence[Series], x_label: str, y_label: str, title: str) -> Figure:

@@ -82,20 +82,3 @@ def what_if(factors: Sequence[float], curves: Mapping[str, Sequence[float]], tit
         axes.set(xlabel="of what the machine has", ylabel="predicted time per step, µs", title=title, ylim=(0, None))
         axes.legend(fontsize=8)
         return figure
-
-
-def shares(names: Sequence[str], parts: Mapping[str, Sequence[float]]) -> Figure:
-    """Stacked bars of 100 %, one per machine or batch; parts: name → share of 1 [bars]."""
-    with _look("predicted-shares"):
-        figure, axes = _axes(7.2, 1.9 + 0.36 * len(names))
-        left = [0.0] * len(names)
-        for k, (part, own) in enumerate(parts.items()):
-            widths = [100 * share for share in own]
-            hatch = "///" if part.endswith("backward") else ""
-            axes.barh(names, widths, left=left, label=part, color=PALETTE[k % len(PALETTE)], hatch=hatch)
-            left = [a + b for a, b in zip(left, widths, strict=True)]
-        axes.invert_yaxis()
-        axes.set(xlim=(0, 100), xlabel="% of the predicted step", title="Predicted time by part")
-        axes.grid(axis="y", visible=False)
-        figure.legend(loc="outside lower center", ncols=4, fontsize=8)
-        return figure

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .plots import BACKWARD, DASHES, MARKERS, PALETTE, _axes, _log_x, _look, _short
+from .plots import DASHES, MARKERS, PALETTE, _axes, _log_x, _look, _short, stacked_bars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,19 +35,7 @@ def steps_over_batch(
     with _look("steps-over-batch"):
         figure = Figure(figsize=(8, 1.7 + 0.55 * len(bars) + 0.22 * -(-len(parts) // 3)))
         shares_axes, time_axes = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
-        left = [0.0] * len(bars)
-        bases = list(dict.fromkeys(name.removesuffix(BACKWARD) for name, _ in parts))
-        for name, shares in parts:
-            colour = PALETTE[bases.index(name.removesuffix(BACKWARD)) % len(PALETTE)]
-            widths = [100 * share for share in shares]
-            hatch = "///" if name.endswith(BACKWARD) else ""
-            drawn = shares_axes.barh(bars, widths, left=left, label=name, color=colour, hatch=hatch, edgecolor="white")
-            numbers = shares_axes.bar_label(
-                drawn, [f"{w:.0f}" if w >= 3.5 else "" for w in widths], label_type="center"
-            )
-            for number in numbers:
-                number.set(fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1})
-            left = [a + b for a, b in zip(left, widths, strict=True)]
+        stacked_bars(shares_axes, bars, parts)
         values = [1e6 * value for value, _, _ in totals]
         errors = [[1e6 * (v - low) for v, low, _ in totals], [1e6 * (high - v) for v, _, high in totals]]
         time_axes.errorbar(values, bars, xerr=errors, fmt="o", color="black", markersize=4, capsize=3)

@@ -78,11 +78,12 @@ def codesign(
     advance(1)
     curves = lru_curves(trace, seed)
     advance(1)
-    row_bytes = config.dim * 4
+    row_bytes = 4 * config.dim
     found = curves.shared_knee
     made = () if found is None else splits(curves.tables, curves.shared, row_bytes, found.capacity * row_bytes)
     advance(1)
-    elsewhere = None if machine is None else _elsewhere(trace, config, machine)
+    part = trace.samples_between(0, max(1, trace.samples * LOOKUPS // max(trace.accesses, LOOKUPS)))
+    elsewhere = None if machine is None else _elsewhere(part, config, machine)
     advance(1)
     reached = rates(forward, config, bag_statistics(trace, batch))
     return CoDesign(
@@ -100,14 +101,12 @@ def codesign(
         rates=reached,
         elsewhere=elsewhere,
         ranking=None if elsewhere is None else which_machine(config, elsewhere.traffic, elsewhere.limit),
-        panel=None if elsewhere is None else _panel(trace, elsewhere),
+        panel=None if elsewhere is None else _panel(part, elsewhere),
     )
 
 
 def _elsewhere(trace: Trace, config: ModelConfig, machine: str) -> Answer:
-    part = trace.samples_between(0, max(1, trace.samples * LOOKUPS // max(trace.accesses, LOOKUPS)))
-    batches = [size for size in BATCHES if size <= part.samples]
-    return answer(config, part, machine, Request(batches))
+    return answer(config, trace, machine, Request([size for size in BATCHES if size <= trace.samples]))
 
 
 def _panel(trace: Trace, elsewhere: Answer) -> dict[str, Any] | None:

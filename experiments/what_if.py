@@ -22,12 +22,11 @@ from ..tracegen.trace import Trace
 
 BATCHES = (1, 4, 16, 64, 256, 1024)
 DIMS = (16, 32, 64, 128)
-LOOKUPS = 1_000_000  # of the trace that are looked at, from its beginning
 DIGITS = 6  # significant, of exported curves
 
 
 def panel(trace: Trace, config: ModelConfig, machine: Machine, batches: Sequence[int] = BATCHES) -> dict[str, Any]:
-    """Everything the page needs, as plain values, from the trace's first LOOKUPS; larger batches are left out.
+    """Everything the page needs, as plain values; batches above the trace's samples are left out.
 
     Raises HotrowError for a GPU, which has no cache, width or cores to slide over here.
     """
@@ -35,7 +34,6 @@ def panel(trace: Trace, config: ModelConfig, machine: Machine, batches: Sequence
         raise HotrowError(
             f"machine {machine.name!r} is a GPU; the what-if panel is of CPUs, so choose another --machine"
         )
-    trace = trace.samples_between(0, max(1, trace.samples * LOOKUPS // max(trace.accesses, LOOKUPS)))
     sizes = [batch for batch in batches if batch <= trace.samples]
     dims = sorted({*DIMS, config.dim})
     steps, curves = {}, {}

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ...analysis import prediction_plots, roofline, sharding
+from ...analysis import plots, prediction_plots, roofline, sharding
 from ...analysis.predict import OperatorTime, Prediction, predict
 from ...analysis.prediction.coefficients import Coefficients
 from ...analysis.prediction.vary import AXES, vary
@@ -191,7 +191,9 @@ def figures(found: Answer) -> dict[str, Any]:
     }
     names = [f"batch {made.batch:,}: {_interval(made)}" for made in found.predictions]
     return {
-        "predicted-shares": prediction_plots.shares(names, parts),
+        "predicted-shares": plots.stacked_shares(
+            names, list(parts.items()), "Predicted time by part", "share of the predicted step, %"
+        ),
         "roofline": _roofline(found),
         "what-if": _what_if(found),
     }
