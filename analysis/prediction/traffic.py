@@ -92,7 +92,7 @@ def traffic_of(trace: Trace, config: ModelConfig, batch: int) -> Traffic:
         raise HotrowError(
             f"model {config.name!r} has {len(config.tables)} tables but the trace has {len(trace.tables)}"
         )
-    batched = by_batch(_on_model(trace, config), batch)
+    batched = by_batch(on_model(trace, config), batch)
     if not batched.accesses:
         raise HotrowError("the trace has no lookups; there is nothing to predict from")
     weights = np.array([table.accesses for table in batched.tables], float)
@@ -112,8 +112,8 @@ def traffic_of(trace: Trace, config: ModelConfig, batch: int) -> Traffic:
     )
 
 
-def _on_model(trace: Trace, config: ModelConfig) -> Trace:
-    """Ids modulo the model's rows where it has fewer."""
+def on_model(trace: Trace, config: ModelConfig) -> Trace:
+    """The same lookups with ids modulo the model's rows, where it has fewer than the trace declares."""
     if all(table.rows <= own.rows for table, own in zip(trace.tables, config.tables, strict=True)):
         return trace
     tables = tuple(
@@ -179,6 +179,6 @@ def _curve(counts: NDArray[np.float64], edges: NDArray[np.float64], accesses: in
 
 def simulated(trace: Trace, config: ModelConfig, batch: int, machine: Machine) -> tuple[LevelStats, ...]:
     """The same lookups through a machine's own sets and ways, line by line: what traffic_of approximates."""
-    batched = by_batch(_on_model(trace, config), batch)
+    batched = by_batch(on_model(trace, config), batch)
     dims = [table.dim for table in config.tables]
     return simulate_trace(batched, Layout.of_dims(batched, dims), machine)

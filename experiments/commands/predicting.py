@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ... import HotrowError
 from .options import Figures, Json, Quiet, Scale, print_grids, print_json, print_notes, save_figures
-
-if TYPE_CHECKING:
-    pass
 
 
 def predict(

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -22,9 +22,6 @@ from .options import (
     warn_if_exact,
     writable,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def fit(

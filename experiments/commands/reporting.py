@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -26,9 +26,6 @@ from .options import (
     writable,
     writable_folder,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def sweep(

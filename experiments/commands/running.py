@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -28,9 +28,6 @@ from .options import (
     writable,
     writable_folder,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def profile(

@@ -20,7 +20,7 @@ from ...analysis.predict import check_fits, predict
 from ...analysis.prediction.calibrated import costs_of
 from ...analysis.prediction.coefficients import datasheet
 from ...analysis.prediction.operators import Setting
-from ...analysis.prediction.traffic import Traffic, traffic_of
+from ...analysis.prediction.traffic import Traffic, on_model, traffic_of
 from ...models.config import ModelConfig, for_trace, load_preset
 from ...models.inputs import uniform_trace
 from ...profiling.host import host_facts
@@ -32,7 +32,7 @@ from ...tracegen import files
 from ...tracegen.generate import generate
 from ...tracegen.profile import built_in
 from ...tracegen.published import load_profile
-from ...tracegen.trace import TableLookups, Trace
+from ...tracegen.trace import Trace
 from ..measured.profile_study import Request, configuration
 from .spec import Point
 
@@ -146,16 +146,7 @@ def inputs(
     else:
         lookups = files.read(Path(folder) / trace)
     placed = for_trace(config, lookups).scaled(scale)
-    return placed, lookups if scale == 1 else _modulo(lookups, placed)
-
-
-def _modulo(trace: Trace, config: ModelConfig) -> Trace:
-    """The lookups of a smaller model: ids modulo its rows."""
-    tables = tuple(
-        TableLookups(table.name, small.rows, table.indices % small.rows, table.offsets)
-        for table, small in zip(trace.tables, config.tables, strict=True)
-    )
-    return replace(trace, tables=tables)
+    return placed, on_model(lookups, placed)
 
 
 def machine(name: str, folder: str) -> Machine:
