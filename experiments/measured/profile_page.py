@@ -23,7 +23,7 @@ HOW_TO_READ = (
 def page(found: Answer, command: str) -> Report:
     """The page that tells `found`; `command` makes it again."""
     profile = found.profile
-    sections = [*_steps(profile), _work(found), *_axes(profile)]
+    sections = [*_steps(profile), _work(found), *axis_sections(profile)]
     if published_split.compared(profile):
         drawn = figures(profile)["published-split"]
         caption = "Operators of the model here and on the published machine."
@@ -35,8 +35,8 @@ def page(found: Answer, command: str) -> Report:
         grids = (isa_sweep.grid(found.widths),)
         sections.append(Section("operators", "Operators by SIMD width", words, grids=grids))
     if found.together is not None:
-        sections.append(_together(found.together))
-    sections += [_stacks(profile), _origins(found)]
+        sections.append(together_section(found.together))
+    sections += [stacks_section(profile), _origins(found)]
     return Report(f"Profile: {profile.name}", _answer(profile), tuple(sections), f"Made by {command}")
 
 
@@ -80,7 +80,7 @@ def _work(found: Answer) -> Section:
     return Section("work", "How fast the work is done", words, pictures=pictures, grids=tuple(grids))
 
 
-def _axes(profile: ModelProfile) -> list[Section]:
+def axis_sections(profile: ModelProfile) -> list[Section]:
     drawn = figures(profile)
     made = []
     for axis in dict.fromkeys(point.axis for point in profile.axes):
@@ -93,7 +93,7 @@ def _axes(profile: ModelProfile) -> list[Section]:
     return made
 
 
-def _together(found: colocation.CoLocation) -> Section:
+def together_section(found: colocation.CoLocation) -> Section:
     captions = {
         "colocation": "Latency of models that call again as soon as they are done.",
         "poisson": "Latency, waiting included, under requests that arrive at random.",
@@ -104,7 +104,7 @@ def _together(found: colocation.CoLocation) -> Section:
     return Section("together", "Models side by side", words, pictures=pictures, grids=colocation.grids(found))
 
 
-def _stacks(profile: ModelProfile) -> Section:
+def stacks_section(profile: ModelProfile) -> Section:
     flame = flame_graph(profile)
     if profile.stacks is None or flame is None:
         return Section("stacks", "Stacks", ("py-spy did not look; the notes below say why, if it was asked to.",))

@@ -39,13 +39,13 @@ def rate(value: float) -> str:
 
 def grids(found: Answer) -> tuple[Grid, ...]:
     """Steps by batch, the middle batch by operator, and the decisions."""
-    made = [_steps(found), _operators(found.middle), _decisions(found), _tiers(found), _plans(found)]
+    made = [steps_grid(found), operators_grid(found.middle), decisions_grid(found), tiers_grid(found), plans_grid(found)]
     if found.widths:
-        made.append(_widths(found))
+        made.append(widths_grid(found))
     return tuple(made)
 
 
-def _steps(found: Answer) -> Grid:
+def steps_grid(found: Answer) -> Grid:
     roles = list(found.middle.by_role())
     rows = []
     for made in found.predictions:
@@ -70,7 +70,7 @@ def _interval(made: Prediction | OperatorTime) -> str:
     return f"{seconds(made.seconds)} ({seconds(made.low)} … {seconds(made.high)})"
 
 
-def _operators(made: Prediction) -> Grid:
+def operators_grid(made: Prediction) -> Grid:
     roles = made.by_role()
     listed: list[tuple[str, OperatorTime]] = [("", each) for each in made.operators]
     if len(listed) > FEWEST_OPERATORS:
@@ -94,7 +94,7 @@ def _largest(parts: Mapping[str, float]) -> list[tuple[str, float]]:
     return [item for item in sorted(parts.items(), key=lambda item: -item[1])[:3] if item[1]]
 
 
-def _decisions(found: Answer) -> Grid:
+def decisions_grid(found: Answer) -> Grid:
     rows: list[tuple[str, str]] = [("latency limit", seconds(found.limit))]
     best = found.throughput
     if best is None:
@@ -111,7 +111,7 @@ def _decisions(found: Answer) -> Grid:
     return Grid("What the machine can serve", ("", "value"), tuple(rows), "predicted")
 
 
-def _tiers(found: Answer) -> Grid:
+def tiers_grid(found: Answer) -> Grid:
     rows = tuple(
         (
             tier.name,
@@ -127,7 +127,7 @@ def _tiers(found: Answer) -> Grid:
     return Grid("Memory tiers, hottest rows fastest, at that rate", heads, rows, "predicted")
 
 
-def _plans(found: Answer) -> Grid:
+def plans_grid(found: Answer) -> Grid:
     rows = tuple(
         (plan.rule, f"{plan.balance:.3f}", f"{max(plan.held) / 2**30:,.2f}", " ".join(map(str, map(len, plan.devices))))
         for plan in found.plans
@@ -136,7 +136,7 @@ def _plans(found: Answer) -> Grid:
     return Grid(f"Sharding over {len(found.plans[0].devices)} devices", heads, rows, "predicted")
 
 
-def _widths(found: Answer) -> Grid:
+def widths_grid(found: Answer) -> Grid:
     roles = list(next(iter(found.widths.values())))
     rows = tuple((f"{bits}", *(bounds[role] for role in roles)) for bits, bounds in found.widths.items())
     return Grid("Bound by SIMD width", ("bits", *roles), rows, "predicted")
