@@ -81,6 +81,7 @@ def _work(found: Answer) -> Section:
 
 
 def axis_sections(profile: ModelProfile) -> list[Section]:
+    """A section for every axis."""
     drawn = figures(profile)
     made = []
     for axis in dict.fromkeys(point.axis for point in profile.axes):
@@ -94,6 +95,7 @@ def axis_sections(profile: ModelProfile) -> list[Section]:
 
 
 def together_section(found: colocation.CoLocation) -> Section:
+    """Models side by side."""
     captions = {
         "colocation": "Latency of models that call again as soon as they are done.",
         "poisson": "Latency, waiting included, under requests that arrive at random.",
@@ -105,6 +107,7 @@ def together_section(found: colocation.CoLocation) -> Section:
 
 
 def stacks_section(profile: ModelProfile) -> Section:
+    """The flame graph, or why there is none."""
     flame = flame_graph(profile)
     if profile.stacks is None or flame is None:
         return Section("stacks", "Stacks", ("py-spy did not look; the notes below say why, if it was asked to.",))

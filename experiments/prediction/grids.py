@@ -39,13 +39,20 @@ def rate(value: float) -> str:
 
 def grids(found: Answer) -> tuple[Grid, ...]:
     """Steps by batch, the middle batch by operator, and the decisions."""
-    made = [steps_grid(found), operators_grid(found.middle), decisions_grid(found), tiers_grid(found), plans_grid(found)]
+    made = [
+        steps_grid(found),
+        operators_grid(found.middle),
+        decisions_grid(found),
+        tiers_grid(found),
+        plans_grid(found),
+    ]
     if found.widths:
         made.append(widths_grid(found))
     return tuple(made)
 
 
 def steps_grid(found: Answer) -> Grid:
+    """One row per batch: time, rate, what takes most, and shares of the parts."""
     roles = list(found.middle.by_role())
     rows = []
     for made in found.predictions:
@@ -71,6 +78,7 @@ def _interval(made: Prediction | OperatorTime) -> str:
 
 
 def operators_grid(made: Prediction) -> Grid:
+    """One row per operator, or per part where there are many."""
     roles = made.by_role()
     listed: list[tuple[str, OperatorTime]] = [("", each) for each in made.operators]
     if len(listed) > FEWEST_OPERATORS:
@@ -95,6 +103,7 @@ def _largest(parts: Mapping[str, float]) -> list[tuple[str, float]]:
 
 
 def decisions_grid(found: Answer) -> Grid:
+    """What the machine serves within the limit, and what that costs."""
     rows: list[tuple[str, str]] = [("latency limit", seconds(found.limit))]
     best = found.throughput
     if best is None:
@@ -112,6 +121,7 @@ def decisions_grid(found: Answer) -> Grid:
 
 
 def tiers_grid(found: Answer) -> Grid:
+    """One row per tier of memory."""
     rows = tuple(
         (
             tier.name,
@@ -128,6 +138,7 @@ def tiers_grid(found: Answer) -> Grid:
 
 
 def plans_grid(found: Answer) -> Grid:
+    """One row per rule of sharding."""
     rows = tuple(
         (plan.rule, f"{plan.balance:.3f}", f"{max(plan.held) / 2**30:,.2f}", " ".join(map(str, map(len, plan.devices))))
         for plan in found.plans
@@ -137,6 +148,7 @@ def plans_grid(found: Answer) -> Grid:
 
 
 def widths_grid(found: Answer) -> Grid:
+    """One row per SIMD width: what bounds each part."""
     roles = list(next(iter(found.widths.values())))
     rows = tuple((f"{bits}", *(bounds[role] for role in roles)) for bits, bounds in found.widths.items())
     return Grid("Bound by SIMD width", ("bits", *roles), rows, "predicted")
