@@ -50,6 +50,7 @@ def predict(
         _validate(out or Path("validation"), machine, traces, as_json, quiet)
         return
     from ...analysis.prediction.operators import Setting
+    from ..inputs import inputs
     from ..measured.profile_answer import whole_numbers
     from ..prediction import command, grids
 
@@ -65,7 +66,8 @@ def predict(
         against=against,
         fitted=fitted,
     )
-    config, lookups = command.inputs(preset, trace, scale, request.batches)
+    least = command.FEWEST_BATCHES * max(request.batches)
+    config, lookups = inputs(preset, trace, scale, samples=least)
     found = command.answer(config, lookups, machine, request)
     if out is not None:
         save_figures(grids.figures(found), out)

@@ -16,19 +16,13 @@ from ...analysis.prediction.coefficients import Coefficients
 from ...analysis.prediction.operators import Setting
 from ...analysis.prediction.steps import Mode
 from ...analysis.prediction.traffic import Traffic, traffic_of
-from ...models.config import ModelConfig, for_trace, load_preset
-from ...models.inputs import uniform_trace
+from ...models.config import ModelConfig
 from ...profiling.host import host_facts
 from ...profiling.machine import Machine
 from ...profiling.machine_files import load_machine
-from ...tracegen import files
-from ...tracegen.generate import generate
-from ...tracegen.profile import built_in
-from ...tracegen.published import load_profile
 from ...tracegen.trace import Trace
 
-LOOKUPS = 1_000_000  # of a trace that predictions are made from
-FEWEST_BATCHES = 4
+FEWEST_BATCHES = 4  # of a trace that predictions are made from
 BATCHES = (1, 16, 64, 256, 1024)
 
 
@@ -71,24 +65,6 @@ class Answer:
     def middle(self) -> Prediction:
         """The prediction of the middle batch."""
         return self.predictions[len(self.predictions) // 2]
-
-
-def inputs(
-    preset: str, trace: str | None, scale: float = 1.0, batches: Sequence[int] = BATCHES, seed: int = 0
-) -> tuple[ModelConfig, Trace]:
-    """A preset's MLPs on a trace's tables; or its own tables and uniform ids where no trace is named.
-
-    About a million lookups of it, and at least four of the largest batch.
-    """
-    config, least = load_preset(preset), FEWEST_BATCHES * max(batches)
-    if trace is None or trace == "uniform":
-        scaled = config.scaled(scale)
-        return scaled, uniform_trace(scaled, max(least, round(LOOKUPS / max(config.lookups, 1))), seed)
-    drawn = trace in built_in()
-    lookups = generate(load_profile(trace, len(config.tables)), seed=seed) if drawn else files.read(trace)
-    enough = max(least, round(LOOKUPS * lookups.samples / max(lookups.accesses, 1)))
-    part = lookups.samples_between(0, min(lookups.samples, enough))
-    return for_trace(config, lookups).scaled(scale), part
 
 
 def coefficients(machine: Machine, request: Request) -> Coefficients:

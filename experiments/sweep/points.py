@@ -20,24 +20,19 @@ from ...analysis.predict import check_fits, predict
 from ...analysis.prediction.calibrated import costs_of
 from ...analysis.prediction.coefficients import datasheet
 from ...analysis.prediction.operators import Setting
-from ...analysis.prediction.traffic import Traffic, on_model, traffic_of
-from ...models.config import ModelConfig, for_trace, load_preset
-from ...models.inputs import uniform_trace
+from ...analysis.prediction.traffic import Traffic, traffic_of
+from ...models.config import ModelConfig, load_preset
 from ...profiling.host import host_facts
-from ...profiling.machine import Machine
 from ...profiling.machine_files import load_machine
 from ...profiling.runner import Plan, run
 from ...profiling.summary import latency, measurement
-from ...tracegen import files
-from ...tracegen.generate import generate
 from ...tracegen.profile import built_in
-from ...tracegen.published import load_profile
 from ...tracegen.trace import Trace
+from ..inputs import LOOKUPS, UNIFORM, inputs, machine
 from ..measured.profile_study import Request, configuration
 from .spec import Point
 
-DRAWN = 1_000_000  # lookups of a trace that no file gives
-PROBE = 256  # samples that tell how many lookups one has
+BATCHES = 4  # at least, of a trace that a step is predicted from
 PLAN = Plan(seconds=0.3, traced=0)
 PROCESS_SECONDS = 4.0  # to start a process and build a model in it, about
 LIBRARIES = {"measured": ("torch", "numpy", "numba"), "simulated": ("numba",), "predicted": ("numpy",)}
@@ -88,7 +83,7 @@ def about(kind: str) -> dict[str, Any]:
 def _content(axis: str, name: str, folder: Path) -> str:
     """A hash of the file that a setting names; the name itself where it is built in."""
     path = folder / name
-    if axis == "trace" and (name == "uniform" or name in built_in()):
+    if axis == "trace" and (name == UNIFORM or name in built_in()):
         return name
     if axis == "machine" and name == "this":
         raise HotrowError('machine "this" is measured, or calibrated: write the file that hotrow calibrate made')
@@ -126,40 +121,18 @@ def exact(value: float, unit: str) -> Metric:
 
 
 @lru_cache(maxsize=4)
-def inputs(
-    model: str, scale: float, trace: str, samples: int | None, seed: int, folder: str
+def _inputs(
+    model: str, scale: float, trace: str, lookups: int | None, samples: int, seed: int, folder: str
 ) -> tuple[ModelConfig, Trace]:
-    """A preset's MLPs on a trace's tables, as everywhere; or its own tables and uniform ids.
-
-    samples: how many of uniform ids; None for DRAWN lookups. Of a built-in profile as many lookups are drawn, about.
-    """
-    path = Path(folder) / model
-    config = load_preset(path if path.is_file() else model)
-    if trace == "uniform":
-        scaled = config.scaled(scale)
-        each = sum(table.pooling for table in scaled.tables)
-        return scaled, uniform_trace(scaled, samples or max(1, round(DRAWN / each)), seed)
-    if trace in built_in():
-        profile = load_profile(trace, len(config.tables))
-        each = generate(profile, PROBE, seed).accesses / PROBE
-        lookups = generate(profile, max(PROBE, round(DRAWN / each)), seed)
-    else:
-        lookups = files.read(Path(folder) / trace)
-    placed = for_trace(config, lookups).scaled(scale)
-    return placed, on_model(lookups, placed)
-
-
-def machine(name: str, folder: str) -> Machine:
-    """A machine that ships with hotrow, or of a file."""
-    path = Path(folder) / name
-    return load_machine(path if path.is_file() else name)
+    """What points that differ in other axes share."""
+    return inputs(model, trace, scale, lookups, samples, seed, Path(folder))
 
 
 def _simulated(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
     """Lines that each level serves, of one model or of several beside each other that share the last level."""
     point = task.point
-    config, trace = inputs(point["model"], point["scale"], point["trace"], None, task.seed, task.folder)
-    levels, inclusion = levels_of(machine(point["machine"], task.folder))
+    config, trace = _inputs(point["model"], point["scale"], point["trace"], None, 1, task.seed, task.folder)
+    levels, inclusion = levels_of(machine(point["machine"], Path(task.folder)))
     layout = Layout.of_rows(trace, 4 * config.dim)
     models = point["models"]
     if models == 1:
@@ -184,7 +157,7 @@ def _measured(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
     if point["models"] != 1 or point["backend"] != "eager":
         raise HotrowError("a measured point runs one model in eager mode; hotrow profile measures others")
     mode, batch = point["mode"], point["batch"]
-    config, trace = inputs(point["model"], point["scale"], point["trace"], 2 * batch, task.seed, task.folder)
+    config, trace = _inputs(point["model"], point["scale"], point["trace"], LOOKUPS, batch, task.seed, task.folder)
     request = Request(
         (batch,), (mode,), threads=point["threads"], isa=point["isa"], precision=point["precision"],
         stacks=False, seed=task.seed,
@@ -210,7 +183,7 @@ def _predicted(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
     """A step by the machine's calibration in fp32, else its datasheet, with the cause that bounds its slowest part."""
     point = task.point
     config, traffic = _traffic(point["model"], point["scale"], point["trace"], point["batch"], task.seed, task.folder)
-    computer = machine(point["machine"], task.folder)
+    computer = machine(point["machine"], Path(task.folder))
     check_fits(config, computer, point["models"])
     isa = None if point["isa"] == "native" else point["isa"]
     fp32 = point["precision"] == "fp32"
@@ -231,7 +204,7 @@ def _predicted(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
 @lru_cache(maxsize=16)
 def _traffic(model: str, scale: float, trace: str, batch: int, seed: int, folder: str) -> tuple[ModelConfig, Traffic]:
     """A model's lookups at one batch, computed once for all machines."""
-    config, lookups = inputs(model, scale, trace, None, seed, folder)
+    config, lookups = _inputs(model, scale, trace, LOOKUPS, BATCHES * batch, seed, folder)
     return config, traffic_of(lookups, config, batch)
 
 

@@ -12,6 +12,7 @@ import pytest
 from hotrow import HotrowError
 from hotrow.analysis.prediction.coefficients import datasheet
 from hotrow.analysis.prediction.operators import Setting
+from hotrow.experiments.inputs import inputs
 from hotrow.experiments.prediction import command, grids, published, streams, validation
 from hotrow.experiments.prediction.frozen import DEVELOP_TRACES, TEST_TRACES, draw, frozen
 from hotrow.experiments.prediction.points import Points, load, pieces, steps
@@ -99,7 +100,7 @@ def test_a_machine_calibrated_elsewhere_is_not_taken_for_this_host(tmp_path: Pat
 @pytest.fixture(scope="module")
 def found() -> command.Answer:
     request = command.Request(batches=(1, 16), against="h100", setting=Setting())
-    config, trace = command.inputs("rm1", None, 0.001, request.batches)
+    config, trace = inputs("rm1", None, 0.001)
     short = dataclasses.replace(trace, tables=trace.samples_between(0, 64).tables)
     return command.answer(config, short, "skylake", request)
 
@@ -121,7 +122,7 @@ def test_an_answer_prints_and_is_json(found: command.Answer, tmp_path: Path) -> 
 def test_an_imagined_machine_is_named_and_answers(tmp_path: Path, found: command.Answer) -> None:
     path = tmp_path / "wide-cache.toml"
     path.write_text('base = "skylake"\n[caches.L3]\nsize = "512 MiB"\nways = "16"\n')
-    config, trace = command.inputs("rm1", None, 0.001, (1, 16))
+    config, trace = inputs("rm1", None, 0.001)
     made = command.answer(config, trace.samples_between(0, 64), str(path), command.Request(batches=(1, 16)))
     assert made.costs.machine == "wide-cache"
     assert made.predictions[1].seconds <= found.predictions[1].seconds
