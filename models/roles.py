@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.autograd.profiler as autograd_profiler
 
-PREFIX = "part: "  # what profiling.attribution knows a part by
+PREFIX = "part: "  # what profiling.profilers.attribution knows a part by
 
 _UNWATCHED: AbstractContextManager[Any] = nullcontext()
 _RANGE = getattr(torch._C._profiler, "_RecordFunctionFast", autograd_profiler.record_function)

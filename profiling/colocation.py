@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import HotrowError
-from .child import Request
-from .configuration import Configuration, WaitPolicy, allowed_cpus
 from .host import host_facts
-from .runner import module_command
-from .watchdog import stack_of
+from .processes.child import Request
+from .processes.configuration import Configuration, WaitPolicy, allowed_cpus
+from .processes.runner import module_command
+from .processes.watchdog import stack_of
 
 Numbers = NDArray[np.float64]
 TRAP = 3.0  # times: free models whose p99 falls by as much once idle threads sleep were spinning against each other

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import linear as torch_linear
 
-from .configuration import Workload
 from .measurement import Fact
+from .processes.configuration import Workload
 
 Library = Literal["MKL", "oneDNN"]
 Precision = Literal["fp32", "bf16"]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from .. import HotrowError
 from .measurement import Fact, Measurement, OperatorProfile
-from .runner import Outcome, Runs, facts_of
+from .processes.runner import Outcome, Runs, facts_of
+from .profilers.torch_profiler import combined
 from .timer import FEWEST, RESAMPLES, bounds, resampled_medians
-from .torch_profiler import combined
 
 Statistic = Literal["median", "p25"]
 PERCENTILE = {"median": 50.0, "p25": 25.0}

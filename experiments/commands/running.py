@@ -83,7 +83,7 @@ def profile(
     from ... import progress
     from ...models.config import load_preset
     from ...profiling.machine_files import load_machine
-    from ...profiling.runner import Plan
+    from ...profiling.processes.runner import Plan
     from ..measured import profile_answer, profile_files
     from ..measured.axes import parse_axes
     from ..measured.profile_study import Request
@@ -148,7 +148,7 @@ def calibrate(
     Example: hotrow calibrate here.toml --out figures
     """
     from ... import progress
-    from ...profiling import calibrate as calibration
+    from ...profiling.calibration import calibrate as calibration
     from ...profiling.machine_files import plain, save_machine
     from ..measured.profile_figures import machine_figures
     from ..measured.working_set import grids

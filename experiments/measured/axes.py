@@ -10,9 +10,9 @@ import msgspec
 
 from ... import HotrowError
 from ...models.backends.backends import backends
-from ...profiling.configuration import Configuration, allowed_cpus
 from ...profiling.host import host_facts
 from ...profiling.isa import widths
+from ...profiling.processes.configuration import Configuration, allowed_cpus
 
 Change = Callable[[Configuration, str], Configuration]
 replace = msgspec.structs.replace

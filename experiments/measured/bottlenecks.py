@@ -14,7 +14,7 @@ from ...models.dlrm import DLRM
 from ...models.inputs import Batch, Batches
 from ...models.workload import forward_step, training_step
 from ...profiling.measurement import Fact, Interval, OperatorProfile
-from ...profiling.torch_profiler import profile_operators
+from ...profiling.profilers.torch_profiler import profile_operators
 from ...tracegen.trace import Trace
 
 PREPARED_BATCHES = 512

@@ -22,8 +22,8 @@ from ...profiling.colocation import (
     together,
     with_policy,
 )
-from ...profiling.configuration import Configuration, allowed_cpus
 from ...profiling.measurement import Interval
+from ...profiling.processes.configuration import Configuration, allowed_cpus
 from ...progress import Advance, ignore
 from ...tracegen.trace import Trace
 from ..grid import Grid

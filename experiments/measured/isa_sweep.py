@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...profiling.configuration import Configuration
 from ...profiling.host import host_facts
 from ...profiling.isa import NATIVE, Verified, widths
 from ...profiling.measurement import Measurement
-from ...profiling.runner import Plan, Runs, run
+from ...profiling.processes.configuration import Configuration
+from ...profiling.processes.runner import Plan, Runs, run
 from ...profiling.summary import TOLERANCE, measurement, output_check, speedup
 from ...progress import Advance, ignore
 from ..grid import Grid

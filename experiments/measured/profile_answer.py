@@ -13,8 +13,8 @@ from ...models.config import ModelConfig
 from ...profiling.host import host_facts
 from ...profiling.isa import NATIVE, widths
 from ...profiling.machine import Machine
-from ...profiling.py_spy import StackProfile
-from ...profiling.runner import Plan
+from ...profiling.processes.runner import Plan
+from ...profiling.profilers.py_spy import StackProfile
 from ...progress import Advance, ignore
 from ...tracegen.trace import Trace
 from ..grid import Grid

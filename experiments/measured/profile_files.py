@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ...analysis import plots
 from ...atomic import replacing
-from ...profiling.child import file_name
-from ...profiling.py_spy import speedscope
+from ...profiling.processes.child import file_name
+from ...profiling.profilers.py_spy import speedscope
 from ..report import render
 from . import ceilings
 from .profile_answer import Answer, plain

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...profiling.isa import NATIVE, Verified
 from ...profiling.measurement import Measurement
-from ...profiling.py_spy import StackProfile
+from ...profiling.profilers.py_spy import StackProfile
 from ..grid import Grid
 from . import published_split
 from .crossover import crossover

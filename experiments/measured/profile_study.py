@@ -15,11 +15,12 @@ import msgspec
 from ... import HotrowError
 from ...models.config import ModelConfig
 from ...models.cost import bag_statistics, uniform_bags
-from ...profiling.configuration import Configuration
 from ...profiling.isa import NATIVE, Verified
 from ...profiling.measurement import Measurement, OperatorProfile
-from ...profiling.py_spy import StackProfile, sample
-from ...profiling.runner import FEWEST_PROCESSES, Outcome, Plan, Runs, run
+from ...profiling.processes.configuration import Configuration
+from ...profiling.processes.runner import FEWEST_PROCESSES, Outcome, Plan, Runs, run
+from ...profiling.profilers.py_spy import StackProfile, sample
+from ...profiling.profilers.torch_profiler import CONTENDED
 from ...profiling.summary import (
     TOLERANCE,
     Latency,
@@ -30,7 +31,6 @@ from ...profiling.summary import (
     output_check,
     speedup,
 )
-from ...profiling.torch_profiler import CONTENDED
 from ...progress import Advance, ignore
 from ...tracegen.trace import Trace
 from .axes import everything, varied

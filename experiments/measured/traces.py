@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ... import HotrowError
 from ...models.config import ModelConfig
-from ...profiling.child import file_name
+from ...profiling.processes.child import file_name
 from ...tracegen import files
 from ...tracegen.generate import generate
 from ...tracegen.profile import built_in, characterize

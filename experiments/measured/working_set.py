@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...profiling.cache_size import Method, methods
+from ...profiling.calibration.cache_size import Method, methods
 from ...profiling.machine import Machine
 from ..cache_sizing import binary
 from ..grid import Grid

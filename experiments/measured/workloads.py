@@ -21,9 +21,9 @@ from ...models.inputs import Batch, Batches, uniform_trace
 from ...models.quantization.inference import quantized
 from ...models.roles import role
 from ...models.workload import Step, forward_step, training_step
-from ...profiling.configuration import Workload
 from ...profiling.gpu import require_cuda
 from ...profiling.measurement import Fact
+from ...profiling.processes.configuration import Workload
 from ...tracegen import files
 from .bottlenecks import prepared
 from .int8_tables import Int8Table, quantize_tables

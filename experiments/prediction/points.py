@@ -10,10 +10,10 @@ import numpy as np
 
 from ... import HotrowError
 from ...atomic import replacing
-from ...profiling.child import Result, StepRun
-from ...profiling.configuration import Configuration
 from ...profiling.host import host_facts
-from ...profiling.runner import Failure, Plan, run_once
+from ...profiling.processes.child import Result, StepRun
+from ...profiling.processes.configuration import Configuration
+from ...profiling.processes.runner import Failure, Plan, run_once
 from ...profiling.timer import FEWEST
 from ...progress import Advance, ignore
 from .frozen import DEVELOP_TRACES, TEST_TRACES, frozen

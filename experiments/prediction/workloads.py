@@ -16,8 +16,8 @@ from ...models.inputs import Batches
 from ...models.interaction import Dot
 from ...models.tables import TableConfig
 from ...models.workload import forward_step, training_step
-from ...profiling.configuration import Workload
 from ...profiling.operators import Library, linear
+from ...profiling.processes.configuration import Workload
 from ..measured.bottlenecks import prepared
 from ..measured.traces import batches_for, samples_for
 from .frozen import Bag, Layer, Whole, frozen

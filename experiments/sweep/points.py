@@ -24,7 +24,7 @@ from ...analysis.prediction.traffic import Traffic, traffic_of
 from ...models.config import ModelConfig, load_preset
 from ...profiling.host import host_facts
 from ...profiling.machine_files import load_machine
-from ...profiling.runner import Plan, run
+from ...profiling.processes.runner import Plan, run
 from ...profiling.summary import latency, measurement
 from ...tracegen.profile import built_in
 from ...tracegen.trace import Trace

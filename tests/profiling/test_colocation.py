@@ -7,8 +7,8 @@ import pytest
 
 from hotrow import HotrowError
 from hotrow.profiling.colocation import Served, Together, bounded_throughput, merged, placed, spinning_trap, together
-from hotrow.profiling.configuration import Configuration, allowed_cpus
-from hotrow.profiling.serve import arrivals, closed_loop, open_loop
+from hotrow.profiling.processes.configuration import Configuration, allowed_cpus
+from hotrow.profiling.processes.serve import arrivals, closed_loop, open_loop
 
 RELU = Configuration("relu", "hotrow.profiling.operators:elementwise", {"numbers": 1000})
 

@@ -4,7 +4,7 @@ from hotrow.experiments.measured.isa_sweep import WidthPoint, grid, isa_sweep
 from hotrow.profiling.host import host_facts
 from hotrow.profiling.isa import NATIVE, Verified, widths
 from hotrow.profiling.measurement import Measurement
-from hotrow.profiling.runner import Plan
+from hotrow.profiling.processes.runner import Plan
 
 TIME = Measurement("s", 1e-6, 0.9e-6, 1.1e-6, "s", "measured", 3)
 

@@ -30,11 +30,11 @@ from hotrow.models.config import ModelConfig, TableConfig, load_preset
 from hotrow.models.dlrm import DLRM
 from hotrow.models.inputs import uniform_trace
 from hotrow.models.tables import Hashed
-from hotrow.profiling.configuration import Configuration
 from hotrow.profiling.isa import Verified
 from hotrow.profiling.measurement import Measurement
-from hotrow.profiling.py_spy import StackProfile, Symbol
-from hotrow.profiling.runner import Plan
+from hotrow.profiling.processes.configuration import Configuration
+from hotrow.profiling.processes.runner import Plan
+from hotrow.profiling.profilers.py_spy import StackProfile, Symbol
 
 COST = Measurement("py-spy overhead", 1.2, 1.1, 1.3, "ratio", "measured", 9)
 STACKS = StackProfile("forward 8", {("a", "b"): 3, ("a",): 1}, 100, True, COST, 0.5, 0.25, (Symbol(0.9, "f", "l"),), ())

@@ -21,7 +21,7 @@ from hotrow.experiments.sweep.command import Asked, go, look
 from hotrow.experiments.sweep.executor import maker
 from hotrow.experiments.sweep.spec import read_spec
 from hotrow.experiments.sweep.store import opened, reading
-from hotrow.profiling.runner import Plan
+from hotrow.profiling.processes.runner import Plan
 from hotrow.tracegen import files
 from hotrow.tracegen.trace import TableLookups, Trace
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hotrow import HotrowError
-from hotrow.profiling.configuration import Workload
+from hotrow.profiling.processes.configuration import Workload
 
 
 def quick(value: float = 1.0, facts: dict[str, Any] | None = None) -> Workload:

@@ -7,15 +7,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .. import HotrowError
-from ..progress import Advance, ignore
+from ... import HotrowError
+from ...progress import Advance, ignore
+from ..host import Cache, Host, host_facts
+from ..isa import NATIVE, widths
+from ..machine import CacheLevel, Calibration, Machine, MemoryTier
+from ..processes.configuration import Configuration, allowed_cpus
+from ..processes.runner import Outcome, Plan, Runs, run
+from ..units import Quantity
 from . import readings
-from .configuration import Configuration, allowed_cpus
-from .host import Cache, Host, host_facts
-from .isa import NATIVE, widths
-from .machine import CacheLevel, Calibration, Machine, MemoryTier
-from .runner import Outcome, Plan, Runs, run
-from .units import Quantity
 
 MIB = 2**20
 OCTAVES = tuple(int(16 * 1024 * 2 ** (k / 2)) // 64 * 64 for k in range(29))  # 16 KiB … 256 MiB

@@ -10,10 +10,10 @@ from torch._C._profiler import _RecordFunctionFast as RecordFunctionFast
 from torch.profiler import record_function
 
 from hotrow import HotrowError
-from hotrow.profiling import torch_profiler
-from hotrow.profiling.attribution import PART
 from hotrow.profiling.measurement import OTHER, OperatorProfile
-from hotrow.profiling.torch_profiler import profile_operators
+from hotrow.profiling.profilers import torch_profiler
+from hotrow.profiling.profilers.attribution import PART
+from hotrow.profiling.profilers.torch_profiler import profile_operators
 
 
 def training() -> Callable[[], None]:

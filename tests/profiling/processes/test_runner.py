@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from hotrow import HotrowError
-from hotrow.profiling.child import Result, StepRun, file_name
-from hotrow.profiling.configuration import KNOBS, Configuration
 from hotrow.profiling.isa import Verified
-from hotrow.profiling.runner import Failure, Outcome, Plan, Process, Runs, least_busy, run, run_once
+from hotrow.profiling.processes.child import Result, StepRun, file_name
+from hotrow.profiling.processes.configuration import KNOBS, Configuration
+from hotrow.profiling.processes.runner import Failure, Outcome, Plan, Process, Runs, least_busy, run, run_once
 from hotrow.profiling.summary import latency, measurement, operators, output_check, speedup
 
 QUICK = Plan(processes=1, seconds=0.0, patience=0.0, least=3, deadline=60)

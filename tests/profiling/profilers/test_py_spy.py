@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from hotrow import HotrowError
-from hotrow.profiling import py_spy
-from hotrow.profiling.configuration import Configuration
-from hotrow.profiling.py_spy import perf_symbols, sample, speedscope
-from hotrow.profiling.stacks import collapsed, python_share, within_step
-from hotrow.profiling.watchdog import denied
+from hotrow.profiling.processes.configuration import Configuration
+from hotrow.profiling.processes.watchdog import denied
+from hotrow.profiling.profilers import py_spy
+from hotrow.profiling.profilers.py_spy import perf_symbols, sample, speedscope
+from hotrow.profiling.profilers.stacks import collapsed, python_share, within_step
 
 RELU = Configuration("relu", "hotrow.profiling.operators:elementwise", {"numbers": 100_000})
 

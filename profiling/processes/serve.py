@@ -1,4 +1,4 @@
-"""A child that serves requests with one step: `python -m hotrow.profiling.serve REQUEST FOLDER`.
+"""A child that serves requests with one step: `python -m hotrow.profiling.processes.serve REQUEST FOLDER`.
 
 It makes FOLDER/ready once it is warm, waits for the moment written in ../go, serves for the request's seconds, and
 writes every request's arrival, begin and end, in seconds of the monotonic clock, to FOLDER/served.npy.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotrow.profiling.fits import cost, crossing, effective_sizes, level_latencies, plateau
+from hotrow.profiling.calibration.fits import cost, crossing, effective_sizes, level_latencies, plateau
 
 SIZES = np.array([2.0**k for k in range(14, 29)])
 

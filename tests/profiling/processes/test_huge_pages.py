@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hotrow.profiling.configuration import Configuration
 from hotrow.profiling.host import host_facts
-from hotrow.profiling.runner import Failure, Plan, run_once
+from hotrow.profiling.processes.configuration import Configuration
+from hotrow.profiling.processes.runner import Failure, Plan, run_once
 
 BIG = {"rows": 1 << 20, "dim": 64, "bags": 4, "pooling": 4}  # 256 MiB
 QUICK = Plan(processes=1, seconds=0.0, patience=0.0, least=3, deadline=60)

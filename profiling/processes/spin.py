@@ -1,4 +1,4 @@
-"""A child that calls one step over and over, for samplers to look at: `python -m hotrow.profiling.spin REQUEST FOLDER`.
+"""A child that calls one step over and over for samplers: `python -m hotrow.profiling.processes.spin REQUEST FOLDER`.
 
 It makes FOLDER/ready once it is warm, goes on until FOLDER/stop exists, then writes when every call began and ended.
 """

@@ -8,11 +8,11 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from ..machine import Compute, Curve, TlbLevel
+from ..processes.runner import Outcome, Runs
+from ..summary import measurement, process_values
+from ..units import Quantity
 from . import fits, probes
-from .machine import Compute, Curve, TlbLevel
-from .runner import Outcome, Runs
-from .summary import measurement, process_values
-from .units import Quantity
 
 Numbers = NDArray[np.float64]
 SMALL, LARGE = "loads, small pages", "loads, large pages"

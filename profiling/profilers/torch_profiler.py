@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from .. import HotrowError
-from ..atomic import replacing
+from ... import HotrowError
+from ...atomic import replacing
+from ..host import host_facts
+from ..measurement import Fact, Interval, Measurement, OperatorProfile, Part
+from ..timer import RESAMPLES, Step, Timing, bounds, measurement_of, resampled_medians, threads_set, time_step
 from .attribution import STEP, StepShares, attribute
-from .host import host_facts
-from .measurement import Fact, Interval, Measurement, OperatorProfile, Part
-from .timer import RESAMPLES, Step, Timing, bounds, measurement_of, resampled_medians, threads_set, time_step
 
 TRACE_BYTES = 20 * 2**20
 SHORT_SECONDS = 0.01  # of traced steps at least, and at most SHORT_TRACED of them

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..jit import kernel
-from .configuration import Workload
-from .operators import Library, Precision, embedding_bag, linear
+from ...jit import kernel
+from ..operators import Library, Precision, embedding_bag, linear
+from ..processes.configuration import Workload
 
 LINE = 64
 PAGE = 4096

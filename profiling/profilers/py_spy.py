@@ -22,15 +22,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import HotrowError
-from .child import Request
-from .configuration import Configuration, allowed_cpus
-from .host import host_facts
-from .measurement import Measurement
-from .runner import least_busy, module_command
+from ... import HotrowError
+from ..host import host_facts
+from ..measurement import Measurement
+from ..processes.child import Request
+from ..processes.configuration import Configuration, allowed_cpus
+from ..processes.runner import least_busy, module_command
+from ..processes.watchdog import denied, py_spy
+from ..timer import bounds, resampled_medians
 from .stacks import Stack, collapsed, python_share, within_step
-from .timer import bounds, resampled_medians
-from .watchdog import denied, py_spy
 
 BLIND = "py-spy does not see the worker threads of OpenMP; with several threads their work is missing from its stacks"
 PERF_LINE = re.compile(r"^\s*([\d.]+)%\s+(\S+)\s+\[\S\]\s+(.+?)(?:\s+-)*\s*$")

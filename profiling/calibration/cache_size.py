@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import HotrowError
-from .configuration import Configuration, allowed_cpus
-from .host import host_facts
-from .py_spy import spinning
-from .runner import Failure, Plan, run_once
+from ... import HotrowError
+from ..host import host_facts
+from ..processes.configuration import Configuration, allowed_cpus
+from ..processes.runner import Failure, Plan, run_once
+from ..profilers.py_spy import spinning
 
 RESCTRL = Path("/sys/fs/resctrl")
 GROUP = "hotrow"

@@ -1,6 +1,6 @@
 """The child of a measurement: one configuration in one process, its result in a file.
 
-Run as `python -m hotrow.profiling.child REQUEST RESULT` in an environment that the parent has made.
+Run as `python -m hotrow.profiling.processes.child REQUEST RESULT` in an environment that the parent has made.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 
 import msgspec
 
-from .. import HotrowError
-from ..atomic import replacing
+from ... import HotrowError
+from ...atomic import replacing
+from ..isa import Verified
+from ..measurement import Fact, OperatorProfile
 from .configuration import Configuration, Workload
-from .isa import Verified
-from .measurement import Fact, OperatorProfile
 from .watchdog import STACK_FILE
 
 OUTPUTS = 4096  # numbers of a workload's output that are compared
@@ -100,7 +100,7 @@ def measured(request: Request) -> Result:
     workload = build(configuration)
     import torch
 
-    from .isa import verify
+    from ..isa import verify
 
     torch.set_num_threads(configuration.threads)
     isa = verify(configuration.isa)
@@ -144,7 +144,7 @@ def _timed(workload: Workload, request: Request) -> list[StepRun]:
 
 
 def _run(name: str, workload: Workload, request: Request) -> StepRun:
-    from .timer import time_step
+    from ..timer import time_step
 
     step = workload.steps[name]
     how: dict[str, Any] = {
@@ -154,14 +154,14 @@ def _run(name: str, workload: Workload, request: Request) -> StepRun:
         "patience": request.patience,
     }
     if workload.device == "cuda":
-        from .gpu import time_step_cuda
+        from ..gpu import time_step_cuda
 
         timing = time_step_cuda(step, **how)
     else:
         timing = time_step(step, **how)
     profile = None
     if request.traced:
-        from .torch_profiler import profile_traced
+        from ..profilers.torch_profiler import profile_traced
 
         place = None if request.chrome_traces is None else Path(request.chrome_traces) / f"{file_name(name)}.json.gz"
         profile = profile_traced(name, step, timing, request.traced, request.seed, place)
@@ -191,7 +191,7 @@ def _counters() -> dict[str, float]:
 
 
 def _facts(before: dict[str, float], threads: int, configuration: Configuration) -> dict[str, Fact]:
-    from .host import host_facts
+    from ..host import host_facts
 
     after = _counters()
     ticks = after.get("ticks", 0) - before.get("ticks", 0)

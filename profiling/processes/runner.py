@@ -16,12 +16,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from .. import HotrowError
-from ..progress import Advance, ignore
+from ... import HotrowError
+from ...progress import Advance, ignore
+from ..host import host_facts
+from ..measurement import Fact
 from .child import Request, Result
 from .configuration import Configuration, allowed_cpus
-from .host import host_facts
-from .measurement import Fact
 from .watchdog import supervise
 
 FEWEST_PROCESSES = 3

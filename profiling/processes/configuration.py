@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from .. import HotrowError
-from .isa import ISA_KNOBS, NATIVE, environment_for, why_not
-from .measurement import Fact
+from ... import HotrowError
+from ..isa import ISA_KNOBS, NATIVE, environment_for, why_not
+from ..measurement import Fact
 
 WaitPolicy = Literal["active", "passive"]
 

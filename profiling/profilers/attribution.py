@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .measurement import OTHER
+from ..measurement import OTHER
 
 STEP = "hotrow step"  # the range around every traced step
 BETWEEN = "between operators"  # time inside a range but outside every operator: Python and dispatch

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from hotrow import HotrowError
-from hotrow.profiling import readings
-from hotrow.profiling.calibrate import Sizes, calibrate, configurations, steps
+from hotrow.profiling.calibration import readings
+from hotrow.profiling.calibration.calibrate import Sizes, calibrate, configurations, steps
+from hotrow.profiling.calibration.probes import LINE, LOADS, chase, gathered_bytes, latency, multiply
 from hotrow.profiling.machine import Machine
 from hotrow.profiling.machine_files import load_machine, save_machine
-from hotrow.profiling.probes import LINE, LOADS, chase, gathered_bytes, latency, multiply
-from hotrow.profiling.runner import Plan
+from hotrow.profiling.processes.runner import Plan
 from hotrow.profiling.units import Quantity
 
 TINY = Sizes(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hotrow import HotrowError
-from hotrow.profiling.cache_size import DOSES, judged, l3_masks, l3_ways, methods, pirate, resctrl_method
+from hotrow.profiling.calibration.cache_size import DOSES, judged, l3_masks, l3_ways, methods, pirate, resctrl_method
 
 
 def test_without_resctrl(tmp_path: Path) -> None:
