@@ -257,6 +257,18 @@ def stacked_bars(axes: Axes, bars: Sequence[str], parts: Sequence[tuple[str, Seq
         left = [a + b for a, b in zip(left, widths, strict=True)]
 
 
+def bars(names: Sequence[str], values: Sequence[float], label: str, title: str) -> Figure:
+    """One horizontal bar per name, from 0, with its value beside it."""
+    with _look(title):
+        figure, axes = _axes(height=1.4 + 0.28 * len(names))
+        drawn = axes.barh(names, values, color=PALETTE[0])
+        axes.bar_label(drawn, [_short(float(f"{value:.3g}")) for value in values], padding=3, fontsize=8)
+        axes.invert_yaxis()
+        axes.set(xlabel=label, title=title, xlim=(0, 1.12 * max(values, default=1.0)))
+        axes.grid(axis="y", visible=False)
+        return figure
+
+
 def over_axis(series: Sequence[Series], x_label: str, y_label: str, title: str) -> Figure:
     """Lines over a logarithmic axis, both axes as labelled; y from 0."""
     with _look(title):

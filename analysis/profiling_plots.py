@@ -66,22 +66,24 @@ def _decades(axes: Axes, seconds: Sequence[float]) -> None:
     axes.set_xlim(low, high)
 
 
-def speedups(bars: Sequence[Bar], title: str, baseline: str) -> Figure:
-    """Horizontal bars of speedup over `baseline` with their intervals; the line at 1 is no change."""
+def speedups(
+    bars: Sequence[Bar], title: str, baseline: str, interval: str = "interval over processes", what: str = "speedup"
+) -> Figure:
+    """Horizontal bars of speedup over `baseline`; no intervals where `interval` is empty; 1 is no change."""
     with _look("speedups"):
         figure, axes = _axes(height=1.6 + 0.34 * len(bars))
         names = [name for name, *_ in bars]
         values = [value for _, value, _, _ in bars]
         errors = [[v - low for _, v, low, _ in bars], [high - v for _, v, _, high in bars]]
-        axes.barh(names, values, xerr=errors, color=PALETTE[0], ecolor="black", capsize=3)
+        axes.barh(names, values, xerr=errors if interval else None, color=PALETTE[0], ecolor="black", capsize=3)
         axes.axvline(1, color="#666666", linewidth=1)
         axes.invert_yaxis()
-        axes.set(xlabel=f"speedup over {baseline}, ratio\n(interval over processes)", title=title)
+        axes.set(xlabel=f"{what} over {baseline}, ratio" + (f"\n({interval})" if interval else ""), title=title)
         axes.grid(axis="y", visible=False)
         return figure
 
 
-def bands(series: Sequence[Band], over: str, of: str, title: str) -> Figure:
+def bands(series: Sequence[Band], over: str, of: str, title: str, interval: str = "interval over processes") -> Figure:
     """Curves with their intervals shaded, both axes logarithmic: latency over working set, FLOP/s over batch.
 
     An axis `over` whose words end in "bytes" has ticks at powers of two.
@@ -96,7 +98,7 @@ def bands(series: Sequence[Band], over: str, of: str, title: str) -> Figure:
         if over.endswith("bytes"):
             _powers_of_two(axes, [x for _, xs, *_ in series for x in xs])
         _log_y(axes)
-        axes.set(xlabel=over, ylabel=f"{of}\n(interval over processes)", title=title)
+        axes.set(xlabel=over, ylabel=f"{of}\n({interval})", title=title)
         figure.legend(loc="outside lower center", ncols=3, fontsize=8)
         return figure
 

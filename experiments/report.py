@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..analysis import plots
 from ..atomic import replacing
 from .grid import Grid, How
 from .what_if import script
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_ROWS = 40  # of a table on a page; more cannot be read
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,15 @@ class Picture:
     svg: str
     caption: str
     how: How
+
+    def alone(self) -> str:
+        """The figure as a file of its own."""
+        return f'<?xml version="1.0" encoding="utf-8"?>\n{self.svg}\n'
+
+
+def picture(figure: Figure, caption: str, how: How) -> Picture:
+    """A figure with its caption."""
+    return Picture(plots.to_svg(figure, caption), caption, how)
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,13 @@ def render(report: Report) -> str:
     )
     data = None if report.panel is None else script(report.panel)
     return environment.get_template("report.html").render(report=report, panel_data=data)
+
+
+def short(grid: Grid, what: str = "tables") -> Grid:
+    """The first MAX_ROWS rows of a long table, and how many are left out."""
+    if len(grid.rows) <= MAX_ROWS:
+        return grid
+    return Grid(f"{grid.caption} ({MAX_ROWS} of {len(grid.rows)} {what})", grid.heads, grid.rows[:MAX_ROWS], grid.how)
 
 
 def save(report: Report, path: str | Path) -> None:

@@ -75,26 +75,32 @@ def warn_if_exact(profile: TraceProfile) -> None:
         print(f"note: {profile.promise}", file=sys.stderr)
 
 
+def profile_named(trace: str) -> TraceProfile | None:
+    """The built-in profile of that name, or the profile in a .json file; None for a trace."""
+    from ...tracegen.profile import built_in
+    from ...tracegen.published import load_profile
+
+    return load_profile(trace) if trace in built_in() or trace.endswith(".json") else None
+
+
 def load_trace(trace: str, format: str | None = None, advance: Any = None) -> Trace:
-    """The trace in a file, or one drawn from the built-in profile of that name."""
+    """The trace in a file, or one drawn from a profile."""
     from ...progress import ignore
     from ...tracegen import files
-    from ...tracegen.profile import built_in
     from ...tracegen.trace import concatenate
 
-    if trace in built_in():
+    if profile_named(trace) is not None:
         return concatenate(list(Counted(trace_parts(trace, format), advance or ignore)))
     return files.read(trace, format, advance or ignore)
 
 
 def trace_parts(trace: str, format: str | None) -> Iterable[Trace]:
-    """The parts of a trace in a file, or of one drawn from the built-in profile of that name."""
+    """The parts of a trace in a file, or of one drawn from a profile."""
     from ...tracegen import files
     from ...tracegen.generate import generate_chunks
-    from ...tracegen.profile import built_in
-    from ...tracegen.published import load_profile
 
-    return generate_chunks(load_profile(trace)) if trace in built_in() else files.scan(trace, format)
+    profile = profile_named(trace)
+    return files.scan(trace, format) if profile is None else generate_chunks(profile)
 
 
 def model_on(preset: str | None, trace: Trace, scale: float) -> ModelConfig:
@@ -107,13 +113,10 @@ def model_on(preset: str | None, trace: Trace, scale: float) -> ModelConfig:
 
 def trace_source(trace: str) -> tuple[str, tuple[str, ...]]:
     """Where a trace comes from, and what was assumed to make it."""
-    from ...tracegen.profile import built_in
-    from ...tracegen.published import load_profile
-
-    if trace not in built_in():
+    profile = profile_named(trace)
+    if profile is None:
         return f"Read from {Path(trace).name}.", ()
-    profile = load_profile(trace)
-    return f"Synthetic, drawn from {profile.source}.", profile.assumptions
+    return f"Synthetic, drawn from {profile.source or profile.name}.", profile.assumptions
 
 
 def save_figures(figures: dict[str, Any], folder: Path) -> None:

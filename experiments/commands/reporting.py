@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,10 +22,14 @@ from .options import (
     model_on,
     print_grid,
     print_json,
+    profile_named,
     trace_source,
     writable,
     writable_folder,
 )
+
+if TYPE_CHECKING:
+    from ..codesign.study import Subject
 
 
 def sweep(
@@ -75,44 +79,80 @@ def sweep(
 
 
 def report(
-    trace: Annotated[str, typer.Option(help="Trace file, or the name of a built-in profile.")] = DEFAULT_TRACE,
+    trace: Annotated[
+        str, typer.Option(help="Trace file, profile.json, or the name of a built-in profile.")
+    ] = DEFAULT_TRACE,
     preset: Preset = None,
     scale: Scale = 1.0,
     batch: Batch = 256,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, and of dense features where the trace has none.")] = 0,
     machine: Annotated[
-        str,
-        typer.Option(help="Machine that the what-if panel starts from: shipped, or a TOML file; none to leave it out."),
+        str, typer.Option(help="Machine to predict for: shipped, or a TOML file; none to predict nothing.")
     ] = "skylake",
+    gpu: Annotated[str, typer.Option(help="GPU that it is compared with.")] = "h100",
+    measure: Annotated[
+        str, typer.Option(help="On this machine: none; steps; or all, with widths, threads, precision, neighbours.")
+    ] = "all",
+    here: Annotated[
+        Path | None, typer.Option(help="This machine's file by hotrow calibrate, to hold predictions against.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Profile that the trace was drawn from: its error is carried through.")
+    ] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Two reports (HTML or JSON), machines or traces side by side."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="HTML file to write.", callback=writable)] = Path("report.html"),
     format: FormatName = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """The co-design report: traffic, fast memory and operator times on one HTML page.
+    """The co-design report: traffic, fast memory, operators, machines, cost on one HTML page, its numbers beside it.
 
     Example: hotrow report --trace clicks.parquet --preset criteo-kaggle --out report.html
     """
-    from ... import progress
     from ...profiling.machine_files import load_machine
-    from .. import codesign, codesign_page
-    from .. import report as pages
+    from ..codesign import command
+    from ..codesign.files import folder_of
+    from ..codesign.study import Request
 
-    elsewhere = None if machine == "none" else machine
-    if elsewhere is not None:
-        load_machine(elsewhere)  # a mistake is said before the work
-    loaded = load_trace(trace, format)
-    config = model_on(preset, loaded, scale)
-    with progress.bar("report", "steps", codesign.STEPS, quiet) as advance:
-        source, assumptions = trace_source(trace)
-        result = codesign.codesign(
-            loaded, Path(trace).name, source, assumptions, config, batch, seed, elsewhere, advance
-        )
-    page = codesign_page.report(result, f"hotrow {__version__}: hotrow {shlex.join(sys.argv[1:])}")
-    pages.save(page, out)
-    if as_json:
-        print_json(codesign.plain(result))
-    elif not quiet:
-        for line in page.answer:
+    calibrated = None if here is None else load_machine(here)
+    request = Request(batch, seed, None if machine == "none" else machine, gpu, measure, calibrated)  # type: ignore[arg-type]
+    for name in (request.machine, gpu):
+        if name is not None:
+            load_machine(name)  # a mistake is said before the work
+    said = f"hotrow {__version__}: hotrow {shlex.join(sys.argv[1:])}"
+
+    def subject_of(name: str | None) -> Subject:
+        return _subject(name or trace, preset, scale, certificate, format)
+
+    if compare is not None:
+        sides = [command.side(word, subject_of, request, said, quiet) for word in compare]
+        answer = command.compare(*sides, out, said).answer
+        if as_json:
+            print_json({"out": str(out), "answer": answer})
+        where = f"{out}: open it in a browser"
+    else:
+        writable_folder(folder_of(out))
+        kept = command.make(subject_of(None), request, out, said, quiet)
+        answer = kept.answer
+        if as_json:
+            print_json(kept.plain())
+        where = f"{out}: open it in a browser; the same as JSON, CSV and SVG is in {folder_of(out)}"
+    if not as_json and not quiet:
+        for line in (*answer, where):
             print(line)
-        print(f"{out}: open it in a browser")
+
+
+def _subject(name: str, preset: str | None, scale: float, certificate: Path | None, format: str | None) -> Subject:
+    """A trace by its name, with the model on it and what is known of its error."""
+    from ...tracegen.published import load_profile
+    from ..codesign.certified import certified
+    from ..codesign.study import Subject
+
+    profile = load_profile(certificate) if certificate is not None else profile_named(name)
+    known = certified(profile) if profile is not None and any(t.certificate for t in profile.tables) else None
+    loaded = load_trace(name, format)
+    source, assumptions = trace_source(name)
+    return Subject(loaded, Path(name).name, source, model_on(preset, loaded, scale), assumptions, known)

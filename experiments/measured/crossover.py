@@ -30,13 +30,13 @@ def crossover(points: Sequence[AxisPoint]) -> Crossover:
     known.sort(key=lambda item: item[0])
     batches = [batch for batch, _ in known]
     return Crossover(
-        _passes_one(batches, [s.value for _, s in known]),
-        _passes_one(batches, [s.high for _, s in known]),
-        _passes_one(batches, [s.low for _, s in known]),
+        passes_one(batches, [s.value for _, s in known]),
+        passes_one(batches, [s.high for _, s in known]),
+        passes_one(batches, [s.low for _, s in known]),
     )
 
 
-def _passes_one(batches: Sequence[float], ratios: Sequence[float]) -> float | None:
+def passes_one(batches: Sequence[float], ratios: Sequence[float]) -> float | None:
     """The first batch at which the ratio rises through 1, linear in both logarithms."""
     for (x0, y0), (x1, y1) in pairwise(zip(np.log(batches), np.log(ratios), strict=True)):
         if y0 < 0 <= y1:

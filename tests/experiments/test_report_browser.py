@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hotrow.experiments import codesign, codesign_page
 from hotrow.experiments import report as pages
+from hotrow.experiments.codesign import page as codesign_page
+from hotrow.experiments.codesign.study import Request, Subject, codesign
 from hotrow.models.config import for_trace, load_preset
 from hotrow.tracegen.trace import TableLookups, Trace
 
@@ -28,7 +29,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = (EVIL, *(f"t{k}" for k in range(10)))
     trace = Trace(tuple(TableLookups(name, 500, rng.zipf(1.2, 4000) % 500) for name in names))
     config = for_trace(load_preset("criteo-kaggle"), trace)
-    result = codesign.codesign(trace, EVIL, "Made for a test.", ("nothing",), config, 32)
+    result = codesign(Subject(trace, EVIL, "Made for a test.", config, ("nothing",)), Request(32, measure="steps"))
     path = tmp_path_factory.mktemp("report") / "report.html"
     pages.save(codesign_page.report(result, "a test"), path)
     return path
