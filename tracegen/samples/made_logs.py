@@ -1,0 +1,75 @@
+"""Made click logs of several tables whose fields hang together: what whole samples must keep, without anybody's log."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scenarios import sessions
+from ..trace import TableLookups, Trace
+
+Ints = NDArray[np.int64]
+
+
+def clicks(samples: int, seed: int, users: int = 4_000, items: int = 20_000, loyalty: float = 0.5) -> Trace:
+    """Users come in sessions; country and device copy the user, category and tags the item, history is a bag.
+
+    Five one-hot tables (user, country, device, item, category) and two of bags: tags (0 … 5, fixed for an item) and
+    history (the user's last items, at most 12). With probability `loyalty` a user takes one of 16 favourites, else
+    what is popular.
+    """
+    rng = np.random.default_rng(seed)
+    user = sessions(samples, seed, users, mean_length=6.0, pause=60.0)
+    known = int(user.max()) + 1
+    favourites = _zipf(rng, known * 16, items, 0.7).reshape(known, 16)
+    own = favourites[user, np.minimum(rng.geometric(0.25, samples) - 1, 15)]
+    item = np.where(rng.random(samples) < loyalty, own, _zipf(rng, samples, items, 0.9))
+    number_of_tags = rng.binomial(5, 0.35, items)
+    tags, tag_offsets = _tags(rng, item, number_of_tags)
+    history, history_offsets = _history(user, item, 12)
+    return Trace(
+        (
+            TableLookups("user", known, user),
+            TableLookups("country", 60, _zipf(rng, known, 60, 1.0)[user]),
+            TableLookups("device", 500, (_zipf(rng, known, 250, 1.0) * 2)[user] + (rng.random(samples) < 0.05)),
+            TableLookups("item", items, item),
+            TableLookups("category", 400, _zipf(rng, items, 400, 0.6)[item]),
+            TableLookups("tags", 3_000, tags, tag_offsets),
+            TableLookups("history", items, history, history_offsets),
+        )
+    )
+
+
+def independent_fields(samples: int, seed: int, tables: int = 6) -> Trace:
+    """Zipf draws, every table for itself: nothing for a coupling to find."""
+    rng = np.random.default_rng(seed)
+    sizes = [30 * 8**k for k in range(tables)]
+    return Trace(tuple(TableLookups(f"t{k}", n, _zipf(rng, samples, n, 0.9)) for k, n in enumerate(sizes)))
+
+
+def _tags(rng: np.random.Generator, item: Ints, number: Ints) -> tuple[Ints, Ints]:
+    first = np.concatenate(([0], np.cumsum(number)))
+    pool = _zipf(rng, int(first[-1]), 3_000, 0.8)
+    sizes = number[item]
+    offsets = np.concatenate(([0], np.cumsum(sizes)))
+    return pool[np.repeat(first[item] - offsets[:-1], sizes) + np.arange(int(offsets[-1]))], offsets
+
+
+def _history(user: Ints, item: Ints, most: int) -> tuple[Ints, Ints]:
+    """The last `most` items of the sample's user before it, the latest first."""
+    order = np.argsort(user, kind="stable")
+    rank = np.empty(len(user), np.int64)
+    place = np.empty(len(user), np.int64)
+    place[order] = np.arange(len(user))
+    first = np.concatenate(([True], user[order][1:] != user[order][:-1]))
+    starts = np.maximum.accumulate(np.where(first, np.arange(len(user)), 0))
+    rank[order] = np.arange(len(user)) - starts
+    sizes = np.minimum(rank, most)
+    offsets = np.concatenate(([0], np.cumsum(sizes)))
+    back = np.arange(int(offsets[-1])) - np.repeat(offsets[:-1], sizes) + 1
+    return item[order][np.repeat(place, sizes) - back], offsets
+
+
+def _zipf(rng: np.random.Generator, draws: int, rows: int, exponent: float) -> Ints:
+    law = np.cumsum(np.arange(1, rows + 1, dtype=np.float64) ** -exponent)
+    return rng.permutation(rows)[np.searchsorted(law, rng.random(draws) * law[-1])].astype(np.int64)
