@@ -17,7 +17,7 @@ from ..grid import Grid
 from .profile_grids import OVER, contended, library_words
 from .profile_study import ROUNDED
 
-OPERATORS = f"{Configuration.__module__.rpartition('.')[0]}.operators"
+OPERATORS = f"{host_facts.__module__.rpartition('.')[0]}.operators"
 PLAN = Plan(seconds=0.1, patience=1.0)
 SHAPE = (256, 512, 512)  # batch, inputs, outputs
 
