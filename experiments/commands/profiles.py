@@ -17,6 +17,7 @@ from .options import (
     Json,
     Quiet,
     print_grid,
+    print_grids,
     print_json,
     save_figures,
     warn_if_exact,
@@ -80,29 +81,38 @@ def compare(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Is the synthetic trace like the real one? Errors of cache curves, popularity, batches and drift.
+    """Is the synthetic trace like the real one? Errors of cache curves, popularity, batches, drift and whole samples.
 
     Example: hotrow compare clicks.parquet synthetic.parquet --out figures
     """
     from ... import progress
+    from ...analysis.recommendation.log_fidelity import log_fidelity
     from ...tracegen import files
     from ...tracegen.privacy import PrivacyBudget
-    from ..fidelity import trace_fidelity
+    from ..fidelity import trace_fidelity, whole_samples
 
     budgets = (None, PrivacyBudget(epsilon, unit))  # type: ignore[arg-type]
     trace = files.read(real, format)
     steps = trace_fidelity.steps(trace, None if synthetic else budgets)
     with progress.bar("compare", "comparisons", steps, quiet) as advance:
-        if synthetic is None:
+        made = None if synthetic is None else files.read(synthetic)
+        if made is None:
             result = trace_fidelity.side_by_side(trace, budgets, advance=advance)
         else:
-            result = trace_fidelity.compare(trace, files.read(synthetic), advance=advance)
+            result = trace_fidelity.compare(trace, made, advance=advance)
+    samples = None if made is None else log_fidelity(trace, made)
     if out is not None:
         save_figures(trace_fidelity.figures(result), out)
+        if samples is not None:
+            save_figures(whole_samples.figures(samples), out)
     if as_json:
-        print_json([_finite(dataclasses.asdict(comparison)) for comparison in result.comparisons])
+        tables = [_finite(dataclasses.asdict(comparison)) for comparison in result.comparisons]
+        print_json({"tables": tables, "samples": None if samples is None else _finite(dataclasses.asdict(samples))})
     else:
         print_grid(result.grid())
+        if samples is not None:
+            print()
+            print_grids(whole_samples.grids(samples))
 
 
 def generate(
