@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,8 +46,11 @@ def check_writable(path: str | Path, folder: bool = False) -> None:
         place = place.parent
     if not place.is_dir():
         raise HotrowError(f"{path}: cannot be written ({place} is a file); choose another place")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise HotrowError(f"{path}: cannot be written (no permission in {place}); choose another place")
+    try:  # permission bits say nothing of /proc or of a file system mounted read-only
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        reason = f"no file can be made in {place}: {error.strerror}"
+        raise HotrowError(f"{path}: cannot be written ({reason}); choose another place") from error
 
 
 def _check_kind(path: Path) -> None:
