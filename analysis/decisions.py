@@ -13,8 +13,9 @@ from .. import HotrowError
 from ..models.config import ModelConfig
 from ..profiling.machine import Machine
 from .predict import Prediction, predict
-from .prediction.coefficients import Coefficients
+from .prediction.costs import Coefficients
 from .prediction.operators import Setting
+from .prediction.steps import Mode
 from .prediction.traffic import Traffic
 from .prediction.vary import vary
 
@@ -34,10 +35,14 @@ class Throughput:
 def best_throughput(
     config: ModelConfig, traffics: Mapping[int, Traffic], costs: Coefficients, limit: float, threads: int = 1
 ) -> Throughput | None:
-    """The batch and number of models with most samples per second whose p99 keeps `limit` seconds; None where none."""
+    """The batch and number of models with most samples per second whose p99 keeps `limit` seconds; None where none.
+
+    Models side by side are copies with tables of their own; as many run as cores and memory hold.
+    """
     if not limit > 0:
         raise HotrowError(f"a latency limit of {limit} s; it must be above 0")
-    most = max(1, costs.cores // threads) if costs.kind == "cpu" else 1
+    cores = costs.cores // threads if costs.kind == "cpu" else 1
+    most = min(cores, int(costs.held // config.bytes))
     best: Throughput | None = None
     for batch, traffic in traffics.items():
         models = most_models(config, traffic, costs, limit, most, threads)
@@ -73,13 +78,21 @@ class Economy:
 
 
 def economy(machine: Machine, traffic: Traffic, found: Throughput) -> Economy | None:
-    """Of the machine under this load: processors at full power, and what its memory moves; None without a power."""
+    """Of the machine under this load; None without a power.
+
+    Busy cores at full power, the others at idle power, and on top what memory moves; a GPU's power holds its memory's.
+    traffic: of `found`'s batch.
+    """
     if machine.power is None:
         return None
     tier = next(iter(machine.memory.values()))
     moved = memory_bytes(traffic, _held(machine))
     memory = moved * (tier.energy.base if tier.energy else 0.0)
-    joules = machine.power.base / found.samples_per_second + memory
+    watts = machine.power.base
+    if machine.kind == "cpu" and machine.idle_power is not None:
+        busy = min(1.0, found.models * found.prediction.setting.threads / machine.all_cores)
+        watts = machine.idle_power.base + busy * (watts - machine.idle_power.base)
+    joules = watts / found.samples_per_second + (memory if machine.kind == "cpu" else 0.0)
     price = found.samples_per_second / machine.price.base if machine.price else None
     return Economy(joules, memory, 1 / joules, price)
 
@@ -109,17 +122,17 @@ class TierUse:
 def tiers(config: ModelConfig, traffic: Traffic, machine: Machine, rate: float) -> tuple[TierUse, ...]:
     """A model's tables over a machine's tiers, hottest rows fastest, at `rate` samples per second.
 
-    A tier serves what an LRU cache of all tiers before it misses. HotrowError where the tables do not fit.
+    A tier serves what misses the caches and found no room in the tiers before it. HotrowError where tables do not fit.
     """
-    left, before, missed = float(config.bytes), _held(machine), 1.0
-    missed = traffic.rows.misses(before, traffic.unit_bytes)
-    held = 0.0
+    left, held = float(config.bytes), 0.0
+    missed = traffic.rows.misses(_held(machine), traffic.unit_bytes)
     made = []
     for name, tier in machine.memory.items():
         used = min(left, tier.capacity.base)
         held += used
         left -= used
-        beyond = 0.0 if left <= 0 else traffic.rows.misses(before + held, traffic.unit_bytes)
+        beyond = 0.0 if left <= 0 else traffic.rows.beyond(held, traffic.unit_bytes, config.bytes)
+        beyond = min(beyond, missed)
         share = missed - beyond
         needed = rate * traffic.lookups * traffic.unit_bytes * share
         usd = used * tier.price.base if tier.price else None
@@ -147,12 +160,15 @@ def crossover(
     cpu: Coefficients,
     gpu: Coefficients,
     batches: Sequence[int],
+    mode: Mode = "inference",
+    setting: Setting | None = None,
 ) -> tuple[int | None, dict[int, float]]:
-    """The first batch at which the GPU's step is quicker, and CPU over GPU time by batch."""
+    """The first batch at which the GPU's step is quicker, and CPU over GPU time by batch; `setting`: the CPU's."""
     ratios = {}
     for batch in batches:
         traffic = traffic_at(batch)
-        ratios[batch] = predict(config, traffic, cpu).seconds / predict(config, traffic, gpu).seconds
+        ours = predict(config, traffic, cpu, mode, setting).seconds
+        ratios[batch] = ours / predict(config, traffic, gpu, mode).seconds
     return next((batch for batch, ratio in ratios.items() if ratio >= 1), None), ratios
 
 

@@ -10,7 +10,7 @@ from .. import HotrowError
 from ..models.config import ModelConfig
 from ..profiling.machine import Machine
 from .prediction import operators
-from .prediction.coefficients import Coefficients
+from .prediction.costs import Coefficients, placed
 from .prediction.operators import Parts, Setting
 from .prediction.residual import correction
 from .prediction.steps import Mode, Operator
@@ -65,6 +65,7 @@ def predict(
 ) -> Prediction:
     """The step of `traffic`'s batch; costs of a machine that holds the model (check_fits says whether)."""
     setting = setting or Setting()
+    costs = placed(costs, setting.models * config.bytes)
     if setting.threads * setting.models > costs.cores and costs.kind == "cpu":
         raise HotrowError(
             f"{setting.models} models of {setting.threads} threads; machine {costs.machine!r} has {costs.cores} cores"
@@ -81,15 +82,16 @@ def predict(
 
 def _time(op: Operator, traffic: Traffic, costs: Coefficients, mode: Mode, setting: Setting) -> OperatorTime:
     spread, recording = costs.spread.linear, mode == "training"
+    recorded = costs.framework.record if recording and not op.backward else 0.0
     if op.kind == "gather":
         parts = gather_parts(op, traffic, costs, setting)
         spread = costs.spread.gather_long if op.k > LONG else costs.spread.gather
-        parts["overhead"] += costs.framework.table + costs.framework.node * op.nodes * recording
+        parts["overhead"] += costs.framework.table + recorded
     elif op.kind == "linear":
         parts = operators.linear(costs, op, setting)
         factor = costs.framework.backward if op.backward else 1.0
         parts = {cause: seconds * factor for cause, seconds in parts.items()}
-        parts["overhead"] += costs.framework.node * op.nodes if op.backward else costs.framework.layer
+        parts["overhead"] += costs.framework.node * op.nodes if op.backward else costs.framework.layer + recorded
     else:
         parts = operators.other(costs, op, setting, recording)
     return timed(op, parts, spread)
@@ -99,7 +101,14 @@ def gather_parts(op: Operator, traffic: Traffic, costs: Coefficients, setting: S
     """Seconds by cause of one table's bags among a model's lookups, what physics leaves over included."""
     rows = traffic.table(op.table) if op.table >= 0 else traffic.rows
     stream = 4 + 4 * op.n * op.m / max(op.k, 1)
-    misses = misses_of(rows, traffic.unit_bytes, stream, _neighbours(costs, setting))
+    in_caches = misses_of(rows, traffic.unit_bytes, stream, _neighbours(costs, setting))
+    homes = {level.capacity: level.tables / setting.models for level in costs.levels if level.tables}
+
+    def misses(capacity: float, spread: float) -> float:
+        if capacity not in homes:
+            return in_caches(capacity, spread)
+        return rows.beyond(capacity / setting.models, traffic.unit_bytes, homes[capacity])
+
     walks = {
         page: traffic.pages[page].misses(reach, _page_bytes(page))
         for page, (reach, _) in costs.gather.walks.items()
@@ -165,8 +174,13 @@ def check_fits(config: ModelConfig, machine: Machine, models: int = 1) -> None:
     held = sum(tier.capacity.base for tier in machine.memory.values())
     needed = models * config.bytes
     if needed > held:
+        copies = f" for {models} copies" if models > 1 else ""
         raise HotrowError(
-            f"model {config.name!r} needs {needed / 2**30:,.1f} GiB{f' for {models} copies' if models > 1 else ''}; "
-            f"machine {machine.name!r} has {held / 2**30:,.1f} GiB, {(needed - held) / 2**30:,.1f} GiB too little: "
-            "choose --scale, a smaller model, or more memory"
+            f"model {config.name!r} needs {_bytes(needed)}{copies}; machine {machine.name!r} has {_bytes(held)}, "
+            f"{_bytes(needed - held)} too little: choose --scale, a smaller model, or more memory"
         )
+
+
+def _bytes(count: float) -> str:
+    unit, size = next(((u, s) for u, s in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)) if count >= s), ("B", 1))
+    return f"{count / size:,.1f} {unit}"

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from .. import HotrowError
-from ..analysis.prediction.coefficients import Coefficients, datasheet
+from ..analysis.prediction.coefficients import datasheet
+from ..analysis.prediction.costs import Coefficients
 from ..analysis.prediction.steps import operators
 from ..analysis.prediction.traffic import LINE, ReuseCurve, traffic_of
 from ..models.config import ModelConfig
@@ -66,7 +67,7 @@ def panel(trace: Trace, config: ModelConfig, machine: Machine, batches: Sequence
         "batches": sizes,
         "dims": dims,
         "cache": (last.effective or last.size).base,
-        "bandwidth": costs.levels[-1].bandwidth,
+        "bandwidth": next(iter(machine.memory.values())).bandwidth.base,
         "widths": {isa: _coefficients(each) for isa, each in widths.items()},
         "steps": steps,
         "curves": curves,

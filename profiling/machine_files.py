@@ -40,9 +40,27 @@ def load_machine(name: str | Path) -> Machine:
     table, trail = _inherited(path, ())
     table.setdefault("name", path.stem)
     try:
-        return msgspec.convert(table, Machine)
+        machine = msgspec.convert(table, Machine)
+        _check_names(machine)
     except ValueError as error:  # msgspec's and our own
         raise HotrowError(f"{' via '.join(map(str, trail))}: {_words(error)}") from error
+    by_speed = sorted(machine.memory.items(), key=lambda tier: -tier[1].bandwidth.base)
+    return msgspec.structs.replace(machine, memory=dict(by_speed))
+
+
+def _check_names(machine: Machine) -> None:
+    """What a file must say beyond single quantities."""
+    if not machine.name.strip():
+        raise HotrowError("name is empty; leave it out for the file's own, or write one")
+    for key in ("caches", "memory", "compute"):
+        if not getattr(machine, key):
+            raise HotrowError(f"{key} is empty; a machine needs at least one")
+    for key in ("cores", "sockets", "threads_per_core"):
+        value = getattr(machine, key).value
+        if value != round(value):
+            raise HotrowError(f"{key} is {value:g}; it must be a whole number")
+    if machine.accelerator and machine.accelerator not in machines():
+        raise HotrowError(f"accelerator: unknown machine {machine.accelerator!r}; known are {', '.join(machines())}")
 
 
 def save_machine(machine: Machine, path: str | Path) -> None:

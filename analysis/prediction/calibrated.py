@@ -7,7 +7,8 @@ import numpy as np
 
 from ... import HotrowError
 from ...profiling.machine import Curve, Machine
-from .coefficients import LINE, Coefficients, Spread, datasheet, nominal
+from .coefficients import datasheet, nominal
+from .costs import LINE, Coefficients, Spread
 from .fitting import GatherPoint, LinearPoint, fit_gather, fit_linear, gather_seconds, interval, wider
 from .steps import Operator
 from .traffic import PAGES, reuse_curve

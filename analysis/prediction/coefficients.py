@@ -1,19 +1,12 @@
-"""Coefficients: what a machine's operators cost, as plain numbers; from a datasheet, a calibration, or a fit.
-
-All in seconds and bytes, so that evaluating them (operators.py) needs nothing else and a page can do it too.
-"""
+"""Coefficients from a datasheet: what it says of a machine, the rest assumed, in seconds and bytes."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
+from ... import HotrowError
 from ...profiling.machine import CacheLevel, Machine
-
-Mode = Literal["datasheet", "calibrated", "fitted"]
-LINE = 64.0
-WIDE = 1e18  # bytes of a level that always hits
+from .costs import LINE, WIDE, Coefficients, Device, Framework, Gather, Level, Linear, Spread
 
 # Cycles of the framework's own code: assumed for any CPU, as fitted on one (AMD EPYC, Zen 4, torch 2.13, 2026).
 CALL, BAG, LOOKUP = 13_000, 3.0, 3.0
@@ -24,7 +17,9 @@ EXPOSED = 8.0  # lookups of a call whose latency nothing hides yet
 STREAM_OVERLAP = 4.0  # how much better than random loads a hardware prefetcher keeps a stream going
 STEP, TABLE, MAP, BIAS = 100_000, 20_000, 12_000, 10_000
 MULTIPLY_ADD, PAIR = 0.4, 15.0  # of an interaction's small products
-NODE, TRAIN_TABLE, TRAIN_LOOKUP = 90_000, 40_000, 280
+RECORD, NODE = 5_000, 60_000
+TRAIN_TABLE, TRAIN_LOOKUP = 20_000, 140  # of a sparse gradient
+APPLY_TABLE, APPLY_LOOKUP, UPDATE = 20_000, 140, 5_000  # of the optimizer
 BACKWARD = 1.4  # a backward product's time over a forward one's
 NATIVE = 0.1  # of those overheads, where a C++ program (Caffe2, AOTInductor) calls the operators in place of Python
 GPU_MEMORY_SHARE = 0.75  # of the bandwidth, for rows in no order
@@ -32,123 +27,6 @@ GPU_GEMM_SHARE = 0.75
 LINK_SHARE = 0.8
 
 DATASHEET_FACTOR = 2.0  # half of all predictions from a datasheet are within about 1.5, nine in ten within this twice
-
-
-class Level(msgspec.Struct, frozen=True):
-    """A level that serves lines.
-
-    capacity: bytes up to which it does (spread: ln of the edge's width). first, next: seconds for a lookup's first and
-    further lines with many in flight; latency: of one alone. bandwidth: bytes per second of all that share it.
-    """
-
-    name: str
-    capacity: float
-    first: float
-    next: float
-    latency: float
-    bandwidth: float
-    spread: float = 0.0
-    sharers: int = 1  # cores
-
-
-class Gather(msgspec.Struct, frozen=True):
-    """embedding_bag: seconds per call, bag, line written, lookup and line read; lookups whose latency shows.
-
-    narrow: more per lookup of rows that fill no more than one line.
-    """
-
-    call: float
-    bag: float
-    written: float
-    lookup: float
-    line: float
-    exposed: float
-    narrow: float = 0.0
-    walks: dict[str, tuple[float, float]] = {}  # page size → bytes reached, seconds per miss
-
-
-class Linear(msgspec.Struct, frozen=True):
-    """A layer [m, k] · [k, n]: call + a·m·n·k + b·m·n + c·m·k + d·n·k; ramps are the last three.
-
-    n counts in vectors of 16. one: instead, for m = 1, extra seconds per call and n·k. pair: extra per n·k for m = 2.
-    narrow: extra per m·k for n = 1, and for n up to 16.
-    """
-
-    call: float
-    product: float
-    output: float
-    input: float
-    weight: float
-    one: tuple[float, float] = (0.0, 0.0)
-    pair: float = 0.0
-    narrow: tuple[float, float] = (0.0, 0.0)
-
-
-class Framework(msgspec.Struct, frozen=True):
-    """What a model's step costs beside its gathers and products, in seconds.
-
-    step; per table; per layer (bias); per map (an elementwise or copying operator) and byte of it; per multiply-add
-    and pair of vectors of the interaction. Training: per node of the graph, per table, per lookup and byte of its
-    gradient, per byte of dense weights updated; backward: a backward product against a forward one.
-    """
-
-    step: float
-    table: float
-    layer: float
-    map: float
-    byte: float
-    multiply_add: float
-    pair: float
-    node: float
-    train_table: float
-    train_lookup: float
-    train_byte: float
-    update_byte: float
-    backward: float = 1.0
-
-
-class Residual(msgspec.Struct, frozen=True):
-    """A Gaussian process on what physics leaves over, ln(measured / predicted); points: scaled features."""
-
-    length: float
-    points: tuple[tuple[float, ...], ...]
-    weights: tuple[float, ...]
-
-
-class Spread(msgspec.Struct, frozen=True):
-    """90 % interval as factors of a prediction, by operator: low, high."""
-
-    gather: tuple[float, float]
-    gather_long: tuple[float, float]  # more than 1024 lookups
-    linear: tuple[float, float]
-    whole: tuple[float, float]  # inference
-    training: tuple[float, float]
-
-
-class Device(msgspec.Struct, frozen=True):
-    """What only a GPU has: seconds per kernel, its link's bytes per second and seconds, multiprocessors, FLOP/s."""
-
-    launch: float
-    link: float
-    link_latency: float
-    processors: int
-    peak: float
-
-
-class Coefficients(msgspec.Struct, frozen=True):
-    """One machine's costs on one core (or a whole GPU) at one SIMD width and precision."""
-
-    machine: str
-    mode: Mode
-    kind: Literal["cpu", "gpu"]
-    cores: int
-    levels: tuple[Level, ...]
-    gather: Gather
-    linear: Linear
-    framework: Framework
-    spread: Spread
-    device: Device | None = None
-    residual: Residual | None = None
 
 
 def wide(factor: float) -> Spread:
@@ -173,7 +51,16 @@ def datasheet(machine: Machine, isa: str | None = None, precision: str = "fp32",
         gather=msgspec.structs.replace(made.gather, call=NATIVE * made.gather.call),
         linear=msgspec.structs.replace(made.linear, call=NATIVE * made.linear.call),
         framework=msgspec.structs.replace(
-            f, step=NATIVE * f.step, table=0.0, layer=NATIVE * f.layer, map=NATIVE * f.map, node=NATIVE * f.node
+            f,
+            step=NATIVE * f.step,
+            table=0.0,
+            layer=NATIVE * f.layer,
+            map=NATIVE * f.map,
+            record=0.0,
+            node=NATIVE * f.node,
+            train_table=NATIVE * f.train_table,
+            apply_table=NATIVE * f.apply_table,
+            update=NATIVE * f.update,
         ),
     )
 
@@ -216,6 +103,8 @@ def _cpu(machine: Machine, isa: str | None, precision: str) -> Coefficients:
         linear,
         framework(cycle, far.next / LINE / STREAM_OVERLAP),
         wide(DATASHEET_FACTOR**2),
+        memory=next(iter(machine.memory.values())).capacity.base,
+        tiers=tuple(memory_level(machine, name, buffers(machine)) for name in list(machine.memory)[1:]),
     )
 
 
@@ -238,10 +127,15 @@ def framework(cycle: float, byte: float) -> Framework:
         byte=byte,
         multiply_add=MULTIPLY_ADD * cycle,
         pair=PAIR * cycle,
+        record=RECORD * cycle,
         node=NODE * cycle,
         train_table=TRAIN_TABLE * cycle,
         train_lookup=TRAIN_LOOKUP * cycle,
         train_byte=byte,
+        apply_table=APPLY_TABLE * cycle,
+        apply_lookup=APPLY_LOOKUP * cycle,
+        apply_byte=byte,
+        update=UPDATE * cycle,
         update_byte=byte,
         backward=BACKWARD,
     )
@@ -249,22 +143,33 @@ def framework(cycle: float, byte: float) -> Framework:
 
 def cpu_levels(machine: Machine) -> tuple[Level, ...]:
     """A core's caches and the first memory. Where a level is exclusive, what it holds adds to the one above."""
-    buffers = machine.outstanding.base if machine.outstanding else 10.0
     made: list[Level] = []
     inner = 0.0
     for name, cache in machine.caches.items():
         held = (cache.effective or cache.size).base
         capacity = held + (inner if cache.inclusion == "exclusive" and cache.effective is None else 0.0)
         latency = cache.latency.base if cache.latency else _usual(name) / machine.clock.base
-        each = 0.0 if not made else latency / buffers
+        each = 0.0 if not made else latency / buffers(machine)
         sharers = max(1, round((cache.shared_by.base if cache.shared_by else 1) / machine.threads_per_core.base))
-        made.append(Level(name, capacity, each, each, latency, _bandwidth(cache), sharers=sharers))
+        made.append(Level(name, capacity, each, each, latency, sharers * _bandwidth(cache), sharers=sharers))
         inner = held
-    name, tier = next(iter(machine.memory.items()))
+    first = memory_level(machine, next(iter(machine.memory)), buffers(machine))
+    sockets = max(1, round(machine.sockets.base))
+    shared = {"bandwidth": first.bandwidth / sockets, "sharers": machine.all_cores // sockets}
+    return (*made, msgspec.structs.replace(first, capacity=WIDE, **shared))
+
+
+def buffers(machine: Machine) -> float:
+    """Lines that a core can await at once."""
+    return machine.outstanding.base if machine.outstanding else 10.0
+
+
+def memory_level(machine: Machine, name: str, awaited: float) -> Level:
+    """One tier of memory, shared by all cores."""
+    tier = machine.memory[name]
     latency = tier.latency.base if tier.latency else 100e-9
-    each = latency / buffers
-    made.append(Level(name, WIDE, each, each, latency, tier.bandwidth.base, sharers=machine.all_cores))
-    return tuple(made)
+    each = latency / awaited
+    return Level(name, tier.capacity.base, each, each, latency, tier.bandwidth.base, sharers=max(1, machine.all_cores))
 
 
 def _usual(name: str) -> float:
@@ -277,7 +182,10 @@ def _bandwidth(cache: CacheLevel) -> float:
 
 
 def _gpu(machine: Machine, precision: str) -> Coefficients:
-    launch = machine.launch.base if machine.launch else 5e-6
+    if machine.launch is None or not machine.links:
+        missing = "launch" if machine.launch is None else "links"
+        raise HotrowError(f"machine {machine.name!r} is a GPU without {missing}; its file must say it")
+    launch = machine.launch.base
     peak = machine.peak(precision)  # type: ignore[arg-type]
     made = []
     for name, cache in machine.caches.items():
@@ -288,7 +196,7 @@ def _gpu(machine: Machine, precision: str) -> Coefficients:
     name, tier = next(iter(machine.memory.items()))
     each = LINE / (GPU_MEMORY_SHARE * tier.bandwidth.base)
     made.append(Level(name, WIDE, each, each, tier.latency.base if tier.latency else 5e-7, tier.bandwidth.base))
-    link = next(iter(machine.links.values()), None)
+    link = next(iter(machine.links.values()))
     byte = 1 / (0.85 * tier.bandwidth.base)
     return Coefficients(
         machine.name,
@@ -306,18 +214,24 @@ def _gpu(machine: Machine, precision: str) -> Coefficients:
             byte=byte,
             multiply_add=2 / (0.3 * machine.peak("fp32")),
             pair=8 * byte,
+            record=0.0,
             node=2 * launch,
-            train_table=6 * launch,
+            train_table=3 * launch,
             train_lookup=0.0,
-            train_byte=4 * byte,
+            train_byte=byte,
+            apply_table=3 * launch,
+            apply_lookup=0.0,
+            apply_byte=3 * byte,
+            update=launch,
             update_byte=3 * byte,
         ),
         wide(DATASHEET_FACTOR**2),
         Device(
             launch,
-            LINK_SHARE * link.bandwidth.base if link else WIDE,
-            link.latency.base if link and link.latency else 0.0,
+            LINK_SHARE * link.bandwidth.base,
+            link.latency.base if link.latency else 0.0,
             machine.all_cores,
             peak,
         ),
+        memory=tier.capacity.base,
     )

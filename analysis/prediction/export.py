@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ...models.config import ModelConfig
-from .coefficients import Coefficients
+from .costs import Coefficients
 from .steps import Mode, operators
 from .traffic import Traffic
 

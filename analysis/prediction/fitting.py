@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import operators
-from .coefficients import LINE, WIDE, Coefficients, Framework, Gather, Level, Linear, Spread
+from .costs import LINE, WIDE, Coefficients, Framework, Gather, Level, Linear, Spread
 from .operators import Setting
 from .residual import features, learn
 from .steps import Operator

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .coefficients import LINE, Coefficients, Linear
+from .costs import LINE, Coefficients, Level, Linear
 from .steps import Operator
 
 Parts = dict[str, float]  # cause → seconds
@@ -43,7 +43,7 @@ def gather(c: Coefficients, op: Operator, misses: Misses, walks: dict[str, float
         served = missed - left
         if k or c.kind == "gpu":
             one = (level.first + (lines - 1) * level.next) / workers
-            wire = lines * LINE * setting.models / level.bandwidth
+            wire = lines * LINE * crowd(c, level, setting) / level.bandwidth
             cause = f"{level.name} bandwidth" if wire > one else level.name
             parts[cause] = parts.get(cause, 0.0) + op.k * served * max(one, wire)
             latency += min(g.exposed, op.k) * served * level.latency
@@ -52,6 +52,13 @@ def gather(c: Coefficients, op: Operator, misses: Misses, walks: dict[str, float
     reached = sum(op.k * share * g.walks[page][1] for page, share in walks.items() if page in g.walks)
     parts["translation"] = reached / workers
     return parts
+
+
+def crowd(c: Coefficients, level: Level, setting: Setting) -> float:
+    """Models whose traffic goes through one instance of a level, below 1 where one model's threads have several."""
+    instances = max(1.0, c.cores / level.sharers)
+    spanned = min(instances, max(1.0, setting.threads / level.sharers))
+    return max(setting.models / instances, 1 / spanned)
 
 
 def linear(c: Coefficients, op: Operator, setting: Setting) -> Parts:
@@ -70,7 +77,8 @@ def linear(c: Coefficients, op: Operator, setting: Setting) -> Parts:
     product = layer.product * m * vectors * k
     ramps = layer.output * m * n + layer.input * m * k + extra
     moving = layer.weight * n * k + weights
-    wire = 4 * n * k * setting.models / c.levels[-1].bandwidth if _far(c, 4 * n * k, setting) else 0.0
+    far = c.levels[-1]
+    wire = 4 * n * k * crowd(c, far, setting) / far.bandwidth if _far(c, 4 * n * k, setting) else 0.0
     return {
         "overhead": layer.call + (layer.one[0] if m == 1 else 0.0),
         "compute": (product + ramps) / workers,
@@ -101,10 +109,13 @@ def other(c: Coefficients, op: Operator, setting: Setting, recording: bool) -> P
     node = f.node * op.nodes if recording else 0.0
     if op.kind == "scatter":
         table = f.train_table + f.train_lookup * op.k
-        return {"overhead": table + node, f"{c.levels[-1].name} bandwidth": f.train_byte * op.k * op.n * 4}
+        return {"overhead": table + node, "copying": f.train_byte * op.k * op.n * 4}
+    if op.kind == "apply":
+        return {"overhead": f.apply_table + f.apply_lookup * op.k, "copying": f.apply_byte * op.k * op.n * 4}
     if op.kind == "update":
-        return {f"{c.levels[-1].name} bandwidth": f.update_byte * op.bytes}
+        return {"overhead": f.update * op.m, "copying": f.update_byte * op.bytes}
+    recorded = f.record if recording and not op.backward else 0.0
     if op.kind == "product":
         computing = f.multiply_add * op.multiply_adds + f.pair * op.multiply_adds / op.n
-        return {"overhead": f.map + node, "compute": computing / setting.threads}
-    return {"overhead": f.map + node, "copying": f.byte * op.bytes / min(setting.threads, 4)}
+        return {"overhead": f.map + node + recorded, "compute": computing / setting.threads}
+    return {"overhead": f.map + node + recorded, "copying": f.byte * op.bytes / min(setting.threads, 4)}

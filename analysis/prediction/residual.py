@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .coefficients import Coefficients, Residual
+from .costs import Coefficients, Residual
 from .operators import Parts
 from .steps import Operator
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ...models.config import ModelConfig
 
-Kind = Literal["gather", "linear", "map", "product", "scatter", "update", "transfer", "step"]
+Kind = Literal["gather", "linear", "map", "product", "scatter", "apply", "update", "transfer", "step"]
 Mode = Literal["inference", "training"]
 FLOAT = 4.0
 
@@ -17,8 +17,9 @@ FLOAT = 4.0
 class Operator:
     """One operator of a step. Which sizes count depends on its kind, the rest are 0.
 
-    linear: m, k, n. gather and scatter: bags m, lookups k, dim n, table. product: multiply-adds, vectors of n. map,
-    update, transfer: bytes. nodes: of the recorded graph that it adds. backward: whether it is of the backward pass.
+    linear: m, k, n. gather, scatter and apply: bags m, lookups k, dim n, table. product: multiply-adds, vectors of n.
+    map, update, transfer: bytes; update: of m tensors. nodes: of the recorded graph that it adds. backward: whether it
+    is of the backward pass or later.
     """
 
     name: str
@@ -104,4 +105,8 @@ def _training(config: ModelConfig, per_table: tuple[float, ...], b: int) -> Iter
             yield Operator(
                 done.name, role, "scatter", m=b, k=done.k, n=done.n, table=done.table, nodes=1, backward=True
             )
-    yield Operator("dense parameters", "optimizer", "update", bytes=config.dense_parameters * FLOAT, backward=True)
+    tensors = 2.0 * sum(done.kind == "linear" for done in _forward(config, per_table, b))  # weights and biases
+    dense = config.dense_parameters * FLOAT
+    yield Operator("dense parameters", "optimizer", "update", m=tensors, bytes=dense, backward=True)
+    for k, (table, lookups) in enumerate(zip(config.tables, per_table, strict=True)):
+        yield Operator(table.name, "optimizer", "apply", m=b, k=b * lookups, n=table.dim, table=k, backward=True)

@@ -48,6 +48,16 @@ class ReuseCurve:
         touched = neighbours * (unit_bytes * np.array(self.distinct) + stream_bytes * np.array(self.times))
         return float(np.interp(capacity, touched, self.outlasting))
 
+    def beyond(self, capacity: float, unit_bytes: float, tables: float) -> float:
+        """Share of accesses to rows outside of the hottest `capacity` of `tables` bytes, kept there for good.
+
+        A row that is seen for the first time may lie anywhere in what the rows seen leave of both.
+        """
+        seen = unit_bytes * self.distinct[-1]
+        if capacity < seen:
+            return self.misses(capacity, unit_bytes)
+        return self.outlasting[-1] * max(0.0, 1 - (capacity - seen) / max(tables - seen, 1.0))
+
 
 @dataclass(frozen=True, eq=False)
 class Traffic:

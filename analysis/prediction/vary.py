@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from ... import HotrowError
-from .coefficients import LINE, WIDE, Coefficients
+from .costs import LINE, WIDE, Coefficients
 
 Axis = Literal["last cache", "memory bandwidth", "SIMD width", "cores"]
 AXES: tuple[Axis, ...] = ("last cache", "memory bandwidth", "SIMD width", "cores")

@@ -9,7 +9,8 @@ from typing import Any
 
 from ... import HotrowError
 from ...analysis.predict import Prediction, check_fits, predict
-from ...analysis.prediction.coefficients import Coefficients, datasheet
+from ...analysis.prediction.coefficients import datasheet
+from ...analysis.prediction.costs import Coefficients
 from ...analysis.prediction.operators import Setting
 from ...analysis.prediction.traffic import Traffic
 from ...analysis.prediction.vary import AXES, vary

@@ -12,7 +12,7 @@ from ... import HotrowError
 from ...analysis import decisions, sharding
 from ...analysis.predict import Prediction, check_fits, predict
 from ...analysis.prediction.calibrated import costs_of
-from ...analysis.prediction.coefficients import Coefficients
+from ...analysis.prediction.costs import Coefficients
 from ...analysis.prediction.operators import Setting
 from ...analysis.prediction.steps import Mode
 from ...analysis.prediction.traffic import Traffic, traffic_of
@@ -71,7 +71,14 @@ def coefficients(machine: Machine, request: Request) -> Coefficients:
     """Those of a file, else the machine's calibration's, else its datasheet's."""
     if request.fitted is None:
         return costs_of(machine, request.isa)
-    return load_fitted(request.fitted)
+    if request.isa is not None:
+        raise HotrowError("--isa with --fitted; coefficients were fitted at the widest SIMD, so leave one out")
+    costs = load_fitted(request.fitted)
+    if costs.machine != machine.name:
+        raise HotrowError(
+            f"{request.fitted}: fitted to machine {costs.machine!r}, not to {machine.name!r}; choose its --machine"
+        )
+    return costs
 
 
 def load_fitted(path: Path) -> Coefficients:
@@ -89,6 +96,11 @@ def answer(config: ModelConfig, trace: Trace, name: str, request: Request) -> An
     machine = load_machine(name)
     check_fits(config, machine, request.setting.models)
     costs = coefficients(machine, request)
+    other = None
+    if request.against is not None:
+        peer = load_machine(request.against)
+        check_fits(config, peer)
+        other = costs_of(peer)
     traffic = {batch: traffic_of(trace, config, batch) for batch in request.batches}
     made = tuple(predict(config, own, costs, request.mode, request.setting) for own in traffic.values())
     middle = traffic[request.batches[len(request.batches) // 2]]
@@ -97,9 +109,10 @@ def answer(config: ModelConfig, trace: Trace, name: str, request: Request) -> An
     rate = found.samples_per_second if found else 0.0
     capacity = next(iter(machine.memory.values())).capacity.base
     ratios: dict[int, float] = {}
-    if request.against is not None:
-        other = costs_of(load_machine(request.against))
-        ratios = decisions.crossover(config, traffic.__getitem__, costs, other, request.batches)[1]
+    if other is not None:
+        ratios = decisions.crossover(
+            config, traffic.__getitem__, costs, other, request.batches, request.mode, request.setting
+        )[1]
     return Answer(
         machine=machine,
         costs=costs,
@@ -108,7 +121,7 @@ def answer(config: ModelConfig, trace: Trace, name: str, request: Request) -> An
         predictions=made,
         limit=limit,
         throughput=found,
-        economy=decisions.economy(machine, middle, found) if found else None,
+        economy=decisions.economy(machine, traffic[found.batch], found) if found else None,
         tiers=decisions.tiers(config, middle, machine, rate),
         plans=_plans(config, middle, request.devices, capacity),
         widths={} if costs.kind == "gpu" else decisions.bounds_by_width(config, middle, costs, _bits(machine, request)),
@@ -130,9 +143,9 @@ def _plans(config: ModelConfig, traffic: Traffic, devices: int, capacity: float)
 
 
 def _bits(machine: Machine, request: Request) -> int:
-    """SIMD bits that a machine's coefficients are for: 32 FLOP a cycle are two multiply-adds of 256 bits."""
+    """SIMD bits that a machine's coefficients are for: a cycle's two multiply-adds of 128 bits are 16 FLOP."""
     peak = machine.peak("fp32", 1, request.isa) / machine.clock.base
-    return 512 if peak > 32 else 256
+    return max(128, round(128 * peak / 16))
 
 
 def _notes(machine: Machine, costs: Coefficients) -> tuple[str, ...]:
@@ -146,6 +159,8 @@ def _notes(machine: Machine, costs: Coefficients) -> tuple[str, ...]:
     made = machine.calibration
     if made is not None and (made.node, made.cpu) != (host.node, host.cpu or "unknown"):
         notes.append(f"{machine.name} was calibrated on {made.node} ({made.cpu}), which is not this host")
+    if costs.measured_on and costs.measured_on != f"{host.node} ({host.cpu or 'unknown'})":
+        notes.append(f"{machine.name}: coefficients were fitted on {costs.measured_on}, which is not this host")
     if made is not None and made.contended > 0.2:
         notes.append(f"{machine.name}: {100 * made.contended:.0f} % of its calibration was disturbed")
     return tuple(notes)

@@ -11,7 +11,7 @@ import msgspec
 
 from ...analysis import plots, prediction_plots, roofline, sharding
 from ...analysis.predict import OperatorTime, Prediction, predict
-from ...analysis.prediction.coefficients import Coefficients
+from ...analysis.prediction.costs import Coefficients
 from ...analysis.prediction.vary import AXES, vary
 from ...atomic import replacing
 from ...models.cost import by_role, forward_cost, uniform_bags

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...analysis.predict import predict
-from ...analysis.prediction.coefficients import Coefficients
+from ...analysis.prediction.costs import Coefficients
 from ...analysis.prediction.fitting import (
     GatherPoint,
     LinearPoint,

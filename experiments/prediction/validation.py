@@ -19,7 +19,8 @@ from ... import HotrowError
 from ...analysis import prediction_plots
 from ...analysis.predict import predict
 from ...analysis.prediction.calibrated import costs_of
-from ...analysis.prediction.coefficients import Coefficients, datasheet, nominal
+from ...analysis.prediction.coefficients import datasheet, nominal
+from ...analysis.prediction.costs import Coefficients
 from ...analysis.prediction.fitting import GatherPoint, gather_seconds, linear_seconds
 from ...analysis.prediction.residual import correction
 from ...atomic import replacing
@@ -108,7 +109,7 @@ def validate(points: Points, folder: Path, machine: Machine) -> Report:
     traces = {name: kept[name] for name in kept.files}
     alone = costs_of(machine)
     costs = msgspec.structs.replace(
-        fitted(datasheet(nominal(machine)), points, traces), machine=f"{machine.name}, fitted"
+        fitted(datasheet(nominal(machine)), points, traces), measured_on=f"{points.node} ({points.cpu})"
     )
     with replacing(folder / "fitted.json") as beside:
         beside.write_bytes(msgspec.json.encode(costs))

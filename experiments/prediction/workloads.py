@@ -12,7 +12,7 @@ from torch import Tensor
 from ...models.config import ModelConfig
 from ...models.dlrm import DLRM
 from ...models.flat import flat_memory
-from ...models.inputs import Batches
+from ...models.inputs import Batch, Batches
 from ...models.interaction import Dot
 from ...models.tables import TableConfig
 from ...models.workload import forward_step, training_step
@@ -63,12 +63,17 @@ def models(names: Sequence[str], traces: str) -> Workload:
 
 
 def _model(whole: Whole, kept: np.lib.npyio.NpzFile) -> Callable[[], Tensor]:
+    config, chosen = model_batches(whole, kept)
+    make = forward_step if whole.mode == "inference" else training_step
+    return make(DLRM(config), chosen)
+
+
+def model_batches(whole: Whole, kept: np.lib.npyio.NpzFile) -> tuple[ModelConfig, list[Batch]]:
+    """The model of a configuration and the batches that its steps go through."""
     config = model_config(whole)
     needed = {whole.ids: kept[whole.ids]} if whole.ids in kept.files else {}
     trace = model_trace(whole, samples_for(config, (whole.batch,)), needed)
-    chosen = prepared(Batches(config, trace, whole.batch), 1, batches_for(config, whole.batch))
-    make = forward_step if whole.mode == "inference" else training_step
-    return make(DLRM(config), chosen)
+    return config, prepared(Batches(config, trace, whole.batch), 1, batches_for(config, whole.batch))
 
 
 def interactions() -> Workload:

@@ -23,6 +23,13 @@ const hotrow = (() => {
     return interpolated(capacity, touched, outlasting);
   }
 
+  // Models whose traffic goes through one instance of a level.
+  function crowd(level, s) {
+    const instances = Math.max(1, data.cores / level.sharers);
+    const spanned = Math.min(instances, Math.max(1, s.threads / level.sharers));
+    return Math.max(s.models / instances, 1 / spanned);
+  }
+
   function gather(op, step, costs, s, levels) {
     const curve = data.curves[step.rows], shares = curve.tables[op.table], g = costs.gather;
     const stream = 4 + (4 * op.n * op.m) / Math.max(op.k, 1);
@@ -45,7 +52,7 @@ const hotrow = (() => {
       const served = remaining - left;
       if (k) {
         const one = (level.first + (lines - 1) * level.next) / workers;
-        const wire = (lines * LINE * s.models) / level.bandwidth;
+        const wire = (lines * LINE * crowd(level, s)) / level.bandwidth;
         const cause = wire > one ? `${level.name} bandwidth` : level.name;
         parts[cause] = (parts[cause] || 0) + op.k * served * Math.max(one, wire);
         latency += Math.min(g.exposed, op.k) * served * level.latency;
@@ -70,7 +77,8 @@ const hotrow = (() => {
     const workers = Math.min(s.threads, Math.max(1, (m * n * k) / 64 ** 3));
     const ramps = layer.output * m * n + layer.input * m * k + extra;
     const far = levels.length > 1 && 4 * n * k * s.models > levels[levels.length - 2].capacity;
-    const wire = far ? (4 * n * k * s.models) / levels[levels.length - 1].bandwidth : 0;
+    const memory = levels[levels.length - 1];
+    const wire = far ? (4 * n * k * crowd(memory, s)) / memory.bandwidth : 0;
     return {
       overhead: layer.call + (m === 1 ? one[0] : 0) + costs.framework.layer,
       compute: (layer.product * m * vectors * k + ramps) / workers,
@@ -93,7 +101,8 @@ const hotrow = (() => {
     const step = data.steps[`${s.batch} ${s.dim}`], costs = data.widths[s.isa];
     const levels = costs.levels.map((level, k) => {
       if (k === costs.levels.length - 2) return { ...level, capacity: level.capacity + s.cache - data.cache };
-      return k === costs.levels.length - 1 ? { ...level, bandwidth: s.bandwidth } : level;
+      const shared = (s.bandwidth * level.sharers) / data.cores;
+      return k === costs.levels.length - 1 ? { ...level, bandwidth: shared } : level;
     });
     const roles = {};
     for (const [name, role, kind, m, k, n, bytes, multiplyAdds, table] of step.operators) {

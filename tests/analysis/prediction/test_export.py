@@ -7,7 +7,8 @@ import numba
 import pytest
 
 from hotrow.analysis.predict import predict
-from hotrow.analysis.prediction.coefficients import Coefficients, datasheet
+from hotrow.analysis.prediction.coefficients import datasheet
+from hotrow.analysis.prediction.costs import Coefficients
 from hotrow.analysis.prediction.export import exported
 from hotrow.analysis.prediction.traffic import ReuseCurve, Traffic, traffic_of
 from hotrow.models.config import load_preset

@@ -5,7 +5,8 @@ import numba
 import numpy as np
 import pytest
 
-from hotrow.analysis.prediction.coefficients import Coefficients, Linear, datasheet
+from hotrow.analysis.prediction.coefficients import datasheet
+from hotrow.analysis.prediction.costs import Coefficients, Linear
 from hotrow.analysis.prediction.fitting import (
     GatherPoint,
     LinearPoint,

@@ -55,9 +55,13 @@ def test_streams_repeat_and_stay_within_their_table() -> None:
 
 def test_every_configuration_is_in_one_piece() -> None:
     made = pieces()
-    named = [name for kind, piece in made.values() if kind in ("bags", "models") for name in piece.arguments["names"]]
+    whole = [piece.configuration for piece in made.values() if piece.kind in ("bags", "models")]
     listed = [each.name for each in (*frozen().bags, *frozen().models)]
-    assert sorted(named) == sorted(listed)
+    assert sorted(name for piece in whole for name in piece.arguments["names"]) == sorted(listed)
+    apart = [piece.configuration for piece in made.values() if piece.kind == "phases"]
+    training = [model.name for model in frozen().models if model.mode == "training"]
+    assert [name for piece in apart for name in piece.arguments["names"]] == training
+    assert {piece.configuration.threads for piece in made.values() if piece.kind == "threads"} == {2}
     assert steps(Points("n", "c", {}), ("layers",)) == 2 * 5
 
 
