@@ -6,6 +6,7 @@ from ...analysis.knee import Knee
 from ..cache_sizing import binary
 from ..measured.operator_grids import role_name
 from ..measured.profile_study import StepProfile
+from ..prediction.command import Answer as Prediction
 from ..prediction.grids import seconds
 from ..traffic import Traffic
 from .elsewhere import WORTH, Change, Elsewhere
@@ -30,6 +31,8 @@ def answer(result: CoDesign) -> tuple[str, ...]:
         lines += _measured(result)
     if result.elsewhere is not None:
         lines += _predicted(result.elsewhere)
+    if result.failure is not None:
+        lines.append(f"Nothing is measured here, for it failed: {result.failure}.")
     if result.running:
         lines.append("This page is not finished: measurements are under way, and it is written again when they end.")
     return tuple(lines)
@@ -71,7 +74,7 @@ def _knee(result: CoDesign, found: Knee) -> str:
 def _measured(result: CoDesign) -> list[str]:
     assert result.measured is not None
     profile = result.measured.profile
-    lines = ["Bottleneck here: " + " ".join(_step(step) for step in profile.steps)]
+    lines = [f"Bottleneck here: {'; '.join(_step(step) for step in profile.steps)}."]
     best = max(
         (p for p in profile.axes if p.axis in ("isa", "threads", "precision") and p.speedup is not None),
         key=lambda p: p.speedup.low if p.speedup is not None else 0.0,
@@ -100,7 +103,7 @@ def _step(step: StepProfile) -> str:
     return (
         f"a step of {step.mode} on {step.batch:,} samples takes {1e3 * total.value:.3g} ms ({1e3 * total.low:.3g} to "
         f"{1e3 * total.high:.3g}) with one thread, the largest part in {role_name(first.role)} "
-        f"({first.share.value:.0%})."
+        f"({first.share.value:.0%})"
     )
 
 
@@ -117,13 +120,28 @@ def _predicted(found: Elsewhere) -> list[str]:
     if found.devices:
         lines.append(f"CPU or GPU: {cross_words(found)}")
     lines += [f"Width: {line}" for line in _width(told.widths)]
-    plan = min(told.plans, key=lambda p: p.balance)
-    lines.append(
-        f"Placement: over {len(plan.devices)} devices, tables by {plan.rule} are the best balanced of the plans, the "
-        f"busiest device at {plan.balance:.2f} times the mean."
-    )
+    lines.append(f"Placement: {_placement(told)}.")
     lines.append(f"What would change this: {_changes(found.changes)}.")
     return lines
+
+
+def _placement(told: Prediction) -> str:
+    """The best balanced plan, and the table that no plan of whole tables can balance."""
+    plan = min(told.plans, key=lambda p: p.balance)
+    devices, total = len(plan.devices), sum(plan.work)
+    alike = all(other.balance == plan.balance for other in told.plans)
+    words = (
+        f"over {devices} devices, whole tables "
+        + ("are balanced alike by every rule" if alike else f"by {plan.rule} are the best balanced")
+        + f", the busiest device at {plan.balance:.2f} times the mean"
+    )
+    held = plan.devices[plan.work.index(max(plan.work))]
+    if len(held) == 1 and devices * max(plan.work) > (1 + WORTH) * total:
+        name = told.config.tables[held[0]].name
+        words += (
+            f"; table {name} alone is {max(plan.work) / total:.0%} of the bytes looked up, so it would have to be split"
+        )
+    return words
 
 
 def _width(widths: dict[int, dict[str, str]]) -> list[str]:

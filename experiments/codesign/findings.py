@@ -90,9 +90,11 @@ def _predicted(found: Elsewhere) -> Iterator[Finding]:
         rate = told.throughput.samples_per_second
         low, high = rate * step.seconds / step.high, rate * step.seconds / step.low
         yield Finding("samples/s within the limit", rate, low, high, "1/s", "predicted")
-    if told.economy is not None:
-        yield exact("energy per sample", told.economy.joules, "J", "predicted")
-        if told.economy.per_usd is not None:
-            yield exact("samples/s per USD", told.economy.per_usd, "1/s/USD", "predicted")
+        if told.economy is not None:  # both as sure as the rate
+            joules, per_usd = told.economy.joules, told.economy.per_usd
+            yield Finding("energy per sample", joules, joules * rate / high, joules * rate / low, "J", "predicted")
+            if per_usd is not None:
+                ends = per_usd * low / rate, per_usd * high / rate
+                yield Finding("samples/s per USD", per_usd, *ends, "1/s/USD", "predicted")
     for plan in told.plans:
         yield exact(f"busiest device over mean, by {plan.rule}", plan.balance, "×", "predicted")

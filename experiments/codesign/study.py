@@ -22,6 +22,7 @@ from ..cache_sizing import CacheSizing, cache_sizing
 from ..inputs import LOOKUPS
 from ..lru_curves import LruCurves, lru_curves
 from ..measured import profile_answer
+from ..measured.axes import everything
 from ..measured.profile_study import Request as Steps
 from ..prediction.grids import plain as plain_prediction
 from ..traffic import Traffic, describe
@@ -32,7 +33,7 @@ from .trust import Trust, compared
 STAGES = 3  # that codesign advances by, measured processes beside
 PLAN = Plan(seconds=0.3, traced=5)
 MODES = ("inference", "training")
-Measure = Literal["none", "steps", "all"]
+Measure = Literal["none", "steps", "axes", "all"]
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,16 @@ class Subject:
 @dataclass(frozen=True)
 class Request:
     """How it is studied. batch: samples per step. machine: that times are predicted for, shipped or a file, None for
-    no predictions; gpu: that it is compared with. measure: none, steps, or all (SIMD width, threads, precision, models
-    side by side, stacks). here: this host's calibrated machine file, to hold predictions against measurements.
+    no predictions; gpu: that it is compared with. measure: none, steps, axes (SIMD width, threads, precision and
+    stacks as well), or all (models side by side as well). here: this host's calibrated machine file, to hold
+    predictions against measurements.
     """
 
     batch: int = 256
     seed: int = 0
     machine: str | None = "skylake"
     gpu: str = "h100"
-    measure: Measure = "all"
+    measure: Measure = "axes"
     here: Machine | None = None
 
     def __post_init__(self) -> None:
@@ -75,8 +77,8 @@ class Request:
 class CoDesign:
     """Everything a report says, as numbers; what is not known yet, or was not asked for, is None.
 
-    splits: of the shared curve's knee. measured: on this host. elsewhere: predicted. trust: predictions for this host
-    beside what was measured.
+    splits: of the shared curve's knee. elsewhere: predicted. measured: on this host; failure: why nothing was. trust:
+    predictions for this host beside what was measured.
     """
 
     subject: Subject
@@ -89,6 +91,7 @@ class CoDesign:
     elsewhere: Elsewhere | None = None
     measured: profile_answer.Answer | None = None
     trust: Trust | None = None
+    failure: str | None = None
     running: bool = field(default=False)  # more is to come
 
     @property
@@ -106,10 +109,17 @@ def question(request: Request) -> profile_answer.Question | None:
     """What is measured on this host."""
     if request.measure == "none":
         return None
-    whole = request.measure == "all"
-    axes = {"isa": widths(host_facts().simd)[:-1], "threads": (), "precision": ("bf16", "int8-tables")} if whole else {}
-    asked = Steps((request.batch,), MODES, axes, stacks=whole, seed=request.seed)
-    return profile_answer.Question(asked, replace(PLAN, seed=request.seed), colocate=() if whole else None)
+    wide = request.measure in ("axes", "all")
+    asked = Steps((request.batch,), MODES, _axes() if wide else {}, stacks=wide, seed=request.seed)
+    together = () if request.measure == "all" else None
+    return profile_answer.Question(asked, replace(PLAN, seed=request.seed), colocate=together)
+
+
+def _axes() -> dict[str, tuple[str, ...]]:
+    """Settings that differ from the run as it is, which is of one thread, full width and float32."""
+    threads = tuple(setting for setting in everything("threads") if setting != "1")
+    made = {"isa": widths(host_facts().simd)[:-1], "threads": threads, "precision": ("bf16", "int8-tables")}
+    return {axis: settings for axis, settings in made.items() if settings}
 
 
 def steps(request: Request) -> int:
@@ -153,7 +163,10 @@ def codesign(
     advance(1)
     asked = question(request)
     if asked is not None:
-        made = replace(made, measured=profile_answer.answer(config, trace, asked, advance))
+        try:
+            made = replace(made, measured=profile_answer.answer(config, trace, asked, advance))
+        except HotrowError as error:  # what is finished is not lost for it
+            made = replace(made, failure=str(error))
     if request.here is not None and made.measured is not None:
         made = replace(made, trust=compared(trace, config, request.here, made.measured.profile))
     advance(1)
@@ -175,6 +188,7 @@ def plain(result: CoDesign) -> dict[str, Any]:
         "sizing": [asdict(size) for size in result.sizing],
         "shared_knee": None if knee is None else asdict(knee),
         "splits": [asdict(split) for split in result.splits],
+        "failure": result.failure,
         "measured": None if result.measured is None else profile_answer.plain(result.measured),
         "elsewhere": None if result.elsewhere is None else plain_prediction(result.elsewhere.answer),
         "changes": None if result.elsewhere is None else [asdict(c) for c in result.elsewhere.changes],

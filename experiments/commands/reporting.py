@@ -91,8 +91,9 @@ def report(
     ] = "skylake",
     gpu: Annotated[str, typer.Option(help="GPU that it is compared with.")] = "h100",
     measure: Annotated[
-        str, typer.Option(help="On this machine: none; steps; or all, with widths, threads, precision, neighbours.")
-    ] = "all",
+        str,
+        typer.Option(help="On this machine: none; steps; axes (widths, threads, precision too); all (neighbours too)."),
+    ] = "axes",
     here: Annotated[
         Path | None, typer.Option(help="This machine's file by hotrow calibrate, to hold predictions against.")
     ] = None,

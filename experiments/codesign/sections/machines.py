@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ....analysis import plots
+from ....analysis.prediction.coefficients import DATASHEET_FACTOR
 from ...grid import Grid
 from ...prediction import grids as prediction
 from ...report import Section, picture
@@ -14,6 +15,7 @@ CAPTIONS = {
     "roofline": "The model's parts under the ceilings of several machines, by their datasheets.",
     "what-if": "A step's time when one thing of the machine changes and all else stays.",
 }
+NEAR = DATASHEET_FACTOR**2  # that two predictions may differ by and mean the same
 SHOWN = 12  # machines in a figure
 
 
@@ -62,9 +64,11 @@ def ranking_words(ranking: Ranking) -> str:
     words = f"{best.name} serves most samples per second within {1e3 * ranking.limit:,.3g} ms"
     words += f"; {frugal.name} most per watt" if frugal else ""
     words += f"; {cheap.name} most per dollar of the machine's price" if cheap else ""
+    served = [c for c in ranking.candidates if c.failure is None]
+    near = sum(NEAR * c.samples_per_second >= best.samples_per_second for c in served)
     return (
-        f"{words}. A prediction from a datasheet can be wrong by a factor of four, and machines closer than that are "
-        "not told apart"
+        f"{words}. A prediction from a datasheet can be wrong by a factor of {NEAR:g}, and {near} of the {len(served)} "
+        f"machines that keep the limit are within that of {best.name}: they are not told apart"
     )
 
 

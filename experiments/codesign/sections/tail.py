@@ -60,6 +60,8 @@ def section(result: CoDesign) -> tuple[Section, ...]:
         drawn = colocation_figures(beside)
         pictures += [picture(drawn[name], caption, "measured") for name, caption in CAPTIONS.items()]
         grids += colocation.grids(beside)
+    elif words:
+        words.append("Not measured here: hotrow report --measure all does, in a few minutes.")
     if not words:
         return ()
     title = "Models side by side, and the tail of their latency"
