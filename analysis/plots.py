@@ -265,7 +265,7 @@ def bars(names: Sequence[str], values: Sequence[float], label: str, title: str) 
         axes.bar_label(drawn, [_short(float(f"{value:.3g}")) for value in values], padding=3, fontsize=8)
         axes.invert_yaxis()
         axes.set(xlabel=label, title=title, xlim=(0, 1.12 * max(values, default=1.0)))
-        axes.xaxis.set_major_formatter(_short)
+        axes.xaxis.set_major_formatter(lambda value, _: _short(value))
         axes.grid(axis="y", visible=False)
         return figure
 

@@ -8,7 +8,7 @@ from typing import Literal
 from ... import HotrowError
 from ...analysis import plots, profiling_plots
 from ..grid import Grid, How
-from ..report import Report, Section, picture
+from ..report import Picture, Report, Section, picture
 from .files import Saved
 from .findings import Finding
 
@@ -170,7 +170,7 @@ def _curves(found: Comparison) -> Section:
 
 def _numbers(how: How, own: list[Difference]) -> Section:
     bars = [(d.a.name, *d.ratio) for d in own if d.ratio is not None and not d.a.name.startswith("table ")]
-    pictures = ()
+    pictures: tuple[Picture, ...] = ()
     if bars:
         figure = profiling_plots.speedups(bars[:MOST_BARS], f"B over A, {how}", "A", "as both intervals allow", "B")
         left = f" The first {MOST_BARS} of {len(bars)}." if len(bars) > MOST_BARS else ""

@@ -129,8 +129,8 @@ def report(
         return _subject(name or trace, preset, scale, certificate, format)
 
     if compare is not None:
-        sides = [command.side(word, subject_of, request, said, quiet) for word in compare]
-        answer = command.compare(*sides, out, said).answer
+        a, b = (command.side(word, subject_of, request, said, quiet) for word in compare)
+        answer = command.compare(a, b, out, said).answer
         if as_json:
             print_json({"out": str(out), "answer": answer})
         where = f"{out}: open it in a browser"

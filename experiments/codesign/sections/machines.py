@@ -6,7 +6,7 @@ from ....analysis import plots
 from ....analysis.prediction.coefficients import DATASHEET_FACTOR
 from ...grid import Grid
 from ...prediction import grids as prediction
-from ...report import Section, picture
+from ...report import Picture, Section, picture
 from ...which_machine import Ranking
 from ..study import CoDesign
 
@@ -74,7 +74,7 @@ def ranking_words(ranking: Ranking) -> str:
 
 def _ranked(ranking: Ranking) -> Section:
     served = [c for c in ranking.candidates if c.failure is None][:SHOWN]
-    pictures = ()
+    pictures: tuple[Picture, ...] = ()
     if served:
         figure = plots.bars(
             [c.name for c in served],

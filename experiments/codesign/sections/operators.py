@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ....analysis import plots
 from ...measured.operator_grids import role_name
 from ...measured.profile_grids import share_grid, step_grid, work_grid
@@ -9,6 +11,9 @@ from ...measured.profile_page import stacks_section
 from ...measured.profile_study import ModelProfile
 from ...report import Section, picture
 from ..study import CoDesign
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def sections(result: CoDesign) -> tuple[Section, ...]:
@@ -28,7 +33,7 @@ def sections(result: CoDesign) -> tuple[Section, ...]:
     return (*made, stacks_section(profile)) if profile.stacks is not None else tuple(made)
 
 
-def _shares(profile: ModelProfile) -> plots.Figure:
+def _shares(profile: ModelProfile) -> Figure:
     names = dict.fromkeys(part.role for step in profile.steps for part in step.operators.roles)
     shares = {
         name: [next((p.share.value for p in s.operators.roles if p.role == name), 0.0) for s in profile.steps]

@@ -9,13 +9,13 @@ from ..study import CoDesign
 def section(result: CoDesign) -> Section:
     """This host's predictions beside its measurements, where its calibration was given."""
     if result.trust is None:
-        words = (
+        unknown = (
             "Not checked in this report: hotrow calibrate here.toml measures this machine in under three minutes, and "
             "hotrow report --here here.toml puts its predictions beside these measurements.",
             "Errors found on frozen lists of configurations, and against published numbers, are in docs/prediction.md: "
             "a factor of four is what an interval from a datasheet allows either way.",
         )
-        return Section("trust", "How far predictions can be trusted", words)
+        return Section("trust", "How far predictions can be trusted", unknown)
     found = result.trust
     covered = sum(pair.covered for pair in found.pairs)
     words = (
