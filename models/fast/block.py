@@ -44,18 +44,20 @@ def _block(
     w: Any,
     depth: Any,
     bias: Any,
+    bias_step: Any,
     y: Any,
     y_step: Any,
     relu: Any,
 ) -> Any:
-    """y [4, 32] = bias [32] + x [4, depth] · w [depth, 32], then a ReLU where `relu` is not 0.
+    """y [4, 32] = bias [4, 32] + x [4, depth] · w [depth, 32], then a ReLU where `relu` is not 0.
 
-    x, w, bias, y: addresses of float32 numbers. x_step, y_step: bytes between rows; x_next: between a row's numbers.
+    x, w, bias, y: addresses of float32 numbers; bias may be y, which then grows. x_step, bias_step, y_step: bytes
+    between rows, 0 where all are the same; x_next: between a row's numbers.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x, x_step, x_next, w, depth, bias, y, y_step, relu = arguments
-        sums = [_sums(builder, bias) for _ in range(ROWS)]
+        x, x_step, x_next, w, depth, bias, bias_step, y, y_step, relu = arguments
+        sums = [_sums(builder, builder.add(bias, builder.mul(bias_step, _NUMBER(row)))) for row in range(ROWS)]
         with cgutils.for_range(builder, depth) as loop:
             columns = _row(builder, w, loop.index)
             place = builder.add(x, builder.mul(loop.index, x_next))
@@ -66,7 +68,7 @@ def _block(
             _store(builder, row, builder.add(y, builder.mul(y_step, _NUMBER(number))), relu)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 9), generate
+    return types.void(*[types.int64] * 10), generate
 
 
 def _sparse_row(
@@ -136,14 +138,14 @@ def _spread(builder: Any, value: Any) -> Any:
 
 
 def _block_interpreted(
-    x: int, x_step: int, x_next: int, w: int, depth: int, bias: int, y: int, y_step: int, relu: int
+    x: int, x_step: int, x_next: int, w: int, depth: int, bias: int, bias_step: int, y: int, y_step: int, relu: int
 ) -> None:
     """The same as _block where numba does not compile."""
     weights = _floats(w, depth * COLUMNS).reshape(depth, COLUMNS)
     for row in range(ROWS):
         every = x_next // SIZE
         factors = _floats(x + row * x_step, (depth - 1) * every + 1)[::every] if depth else np.empty(0, np.float32)
-        value = _floats(bias, COLUMNS) + factors @ weights
+        value = _floats(bias + row * bias_step, COLUMNS) + factors @ weights
         _floats(y + row * y_step, COLUMNS)[:] = np.where(value < 0, 0, value) if relu else value
 
 

@@ -18,6 +18,7 @@ from .block import block
 LARGE_BATCH = 512  # samples from which laying out the weights costs less than the products gain
 # As in block: rows and columns of a block, bytes of a number; and numbers that are copied from a row at a time.
 ROWS, COLUMNS, SIZE, STRIPE = 4, 32, 4, 16
+TILE = 128  # samples whose gradients are in hand at a time
 
 
 def in_place(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
@@ -67,37 +68,25 @@ class _Linear(torch.autograd.Function):
         """Gradients by x, where one is wanted, weight and bias."""
         x, weight, y = context.saved_tensors
         gradient = outputs[0].contiguous()
-        if context.relu:
-            gradient = torch.ops.aten.threshold_backward(gradient, y, 0)
-        to_input = _input_gradient(gradient, weight) if context.needs_input_grad[0] else None
-        return to_input, _weight_gradient(gradient, x), gradient.sum(0), None
-
-
-def _input_gradient(gradient: Tensor, weight: Tensor) -> Tensor:
-    """gradient [samples, m] · weight [m, n]."""
-    samples, (m, n) = len(gradient), weight.shape
-    whole, width = samples // ROWS * ROWS, -(-n // COLUMNS) * COLUMNS
-    panels, nothing = np.empty((width // COLUMNS, m, COLUMNS), np.float32), np.zeros(width, np.float32)
-    pack(weight.detach().numpy(), panels)
-    result = torch.empty(samples, width)
-    multiply(gradient.numpy(), m * SIZE, SIZE, ROWS * m * SIZE, whole // ROWS, panels, nothing, result.numpy(), False)
-    if whole < samples:
-        result[whole:, :n] = gradient[whole:] @ weight
-    return result[:, :n]
-
-
-def _weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
-    """gradient [samples, m] transposed · x [samples, n]."""
-    samples, m = gradient.shape
-    n = x.shape[1]
-    width = -(-n // COLUMNS) * COLUMNS
-    panels, nothing = np.empty((width // COLUMNS, samples, COLUMNS), np.float32), np.zeros(width, np.float32)
-    pack(x.numpy(), panels)
-    stripes = np.empty((m // STRIPE, samples, STRIPE), np.float32)
-    pack(gradient.numpy(), stripes)
-    result = torch.empty(m, width)
-    multiply_stripes(stripes, panels, nothing, result.numpy())
-    return result[:, :n].contiguous()
+        samples, (m, n) = len(x), weight.shape
+        to_input, panels = None, np.empty((0, m, COLUMNS), np.float32)
+        if context.needs_input_grad[0]:
+            to_input = torch.empty((samples + ROWS) * n + COLUMNS)
+            panels = np.empty((-(-n // COLUMNS), m, COLUMNS), np.float32)
+            pack(weight.detach().numpy(), panels)
+        to_weight, to_bias = torch.zeros(m * n + COLUMNS), torch.zeros(m)
+        backward(
+            gradient.numpy(),
+            y.numpy(),
+            context.relu,
+            x.numpy(),
+            panels,
+            to_weight.numpy() if to_input is None else to_input.numpy(),
+            to_weight.numpy(),
+            to_bias.numpy(),
+        )
+        by_input = None if to_input is None else to_input[: samples * n].view(samples, n)
+        return by_input, to_weight[: m * n].view(m, n), to_bias, None
 
 
 @kernel
@@ -145,6 +134,7 @@ def multiply(
                 panels[p].ctypes.data,
                 panels.shape[1],
                 bias.ctypes.data + p * COLUMNS * SIZE,
+                0,
                 y.ctypes.data + (k * ROWS * width + p * COLUMNS) * SIZE,
                 width * SIZE,
                 np.int64(relu),
@@ -152,20 +142,73 @@ def multiply(
 
 
 @kernel
-def multiply_stripes(stripes: Any, panels: Any, nothing: Any, y: Any) -> None:
-    """y [16 · stripes, 32 · panels] = stripes [·, depth, 16], transposed, · panels [·, depth, 32]."""
-    depth, width = panels.shape[1], y.shape[1]
-    for p in range(len(panels)):
-        for stripe in range(len(stripes)):
-            for k in range(0, STRIPE, ROWS):
+def backward(
+    gradient: Any, y: Any, relu: Any, x: Any, panels: Any, to_input: Any, to_weight: Any, to_bias: Any
+) -> None:
+    """The backward pass of a layer, a tile of samples at a time, whose numbers stay in the second cache.
+
+    gradient, y: [samples, m], of and from the layer; a ReLU passes the gradient where y is above 0. x [samples, n];
+    panels: of the weights, [⌈n / 32⌉, m, 32], or none. to_input: at least (samples + 4) · n + 32 numbers, of which the
+    first become the gradient by x, if there are panels. to_weight, at least m · n + 32 numbers, and to_bias [m] grow
+    from what they are. Blocks reach behind a row's end: they add nothing there, or what is put there is overwritten.
+    """
+    samples, m = gradient.shape
+    n = x.shape[1]
+    passed = np.empty((TILE, m), np.float32)
+    stripes = np.empty((m // STRIPE, TILE, STRIPE), np.float32)
+    inputs = np.empty(((n + COLUMNS - 1) // COLUMNS, TILE, COLUMNS), np.float32)
+    nothing = np.zeros(COLUMNS, np.float32)
+    for start in range(0, samples, TILE):
+        rows = min(TILE, samples - start)
+        whole = (rows + ROWS - 1) // ROWS * ROWS
+        _pass(gradient[start : start + rows], y[start : start + rows], relu, passed, stripes, to_bias)
+        passed[rows:whole] = 0
+        for p in range(len(panels) - 1, -1, -1):
+            for k in range(0, whole, ROWS):
                 block(
-                    stripes[stripe].ctypes.data + k * SIZE,
+                    passed.ctypes.data + k * m * SIZE,
+                    m * SIZE,
                     SIZE,
-                    STRIPE * SIZE,
                     panels[p].ctypes.data,
-                    depth,
-                    nothing.ctypes.data + p * COLUMNS * SIZE,
-                    y.ctypes.data + ((stripe * STRIPE + k) * width + p * COLUMNS) * SIZE,
-                    width * SIZE,
+                    m,
+                    nothing.ctypes.data,
+                    0,
+                    to_input.ctypes.data + ((start + k) * n + p * COLUMNS) * SIZE,
+                    n * SIZE,
                     0,
                 )
+        pack(x[start : start + rows], inputs)
+        for p in range(len(inputs)):
+            for k in range(0, m, ROWS):
+                place = to_weight.ctypes.data + (k * n + p * COLUMNS) * SIZE
+                block(
+                    stripes[k // STRIPE].ctypes.data + k % STRIPE * SIZE,
+                    SIZE,
+                    STRIPE * SIZE,
+                    inputs[p].ctypes.data,
+                    rows,
+                    place,
+                    n * SIZE,
+                    place,
+                    n * SIZE,
+                    0,
+                )
+
+
+@kernel
+def _pass(gradient: Any, y: Any, relu: Any, passed: Any, stripes: Any, sums: Any) -> None:
+    """What a ReLU lets through of a gradient [rows, m]: row by row, in stripes of 16 columns, and added to `sums`."""
+    for r in range(len(gradient)):
+        source, output, target = gradient[r], y[r], passed[r]
+        if relu:
+            for j in range(len(source)):
+                target[j] = source[j] if output[j] > 0 else np.float32(0)
+        else:
+            for j in range(len(source)):
+                target[j] = source[j]
+        for j in range(len(source)):
+            sums[j] += target[j]
+        for p in range(len(stripes)):
+            stripe, part = stripes[p, r], target[p * STRIPE : (p + 1) * STRIPE]
+            for c in range(STRIPE):
+                stripe[c] = part[c]

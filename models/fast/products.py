@@ -58,6 +58,7 @@ def _layer(x: Any, n: Any, weights: Any, bias: Any, y: Any, relu: Any) -> None:
                 weights.ctypes.data + column * n * SIZE,
                 n,
                 bias.ctypes.data + column * SIZE,
+                0,
                 y.ctypes.data + (s * m + column) * SIZE,
                 m * SIZE,
                 np.int64(relu),
@@ -129,6 +130,7 @@ def dot_pairs(vectors: Any, samples: Any, itself: Any, out: Any) -> None:
                         panels[p].ctypes.data,
                         dim,
                         nothing.ctypes.data,
+                        0,
                         products.ctypes.data + (i * width + first) * SIZE,
                         width * SIZE,
                         0,
@@ -144,9 +146,17 @@ def dot_pairs(vectors: Any, samples: Any, itself: Any, out: Any) -> None:
 
 @kernel
 def dot_pairs_backward(vectors: Any, itself: Any, gradient: Any, out: Any) -> None:
-    """out [samples, V, dim]: dot_pairs' gradient by its vectors, for its result's `gradient` [samples, dim + pairs]."""
+    """out [samples, V, dim]: dot_pairs' gradient by its vectors, for its result's `gradient` [samples, dim + pairs].
+
+    A vector's gradient is the sum of the others, each times the pair's: four rows of a symmetric matrix at a time meet
+    the vectors as panels.
+    """
     samples, count, dim = vectors.shape
-    both = np.zeros((count, count), np.float32)
+    rows, width = (count + ROWS - 1) // ROWS * ROWS, (dim + COLUMNS - 1) // COLUMNS * COLUMNS
+    both = np.zeros((rows, count), np.float32)
+    panels = np.zeros((width // COLUMNS, count, COLUMNS), np.float32)
+    nothing = np.zeros(COLUMNS, np.float32)
+    sums = np.empty((rows, width), np.float32)
     for s in range(samples):
         x, g, target = vectors[s], gradient[s], out[s]
         place = dim
@@ -156,23 +166,29 @@ def dot_pairs_backward(vectors: Any, itself: Any, gradient: Any, out: Any) -> No
                 both[i, j] = value
                 both[j, i] = value if i != j else value + value
             place += i + itself
+        for p in range(len(panels)):
+            first = p * COLUMNS
+            inside = min(COLUMNS, dim - first)
+            for j in range(count):
+                panel, vector = panels[p, j], x[j]
+                for k in range(inside):
+                    panel[k] = vector[first + k]
+            for i in range(0, rows, ROWS):
+                block(
+                    both.ctypes.data + i * count * SIZE,
+                    count * SIZE,
+                    SIZE,
+                    panels[p].ctypes.data,
+                    count,
+                    nothing.ctypes.data,
+                    0,
+                    sums.ctypes.data + (i * width + first) * SIZE,
+                    width * SIZE,
+                    0,
+                )
         for i in range(count):
-            row, factors = target[i], both[i]
+            row, total = target[i], sums[i]
             for k in range(dim):
-                row[k] = g[k] if i == 0 else np.float32(0)
-            _add_rows(factors, x, row)
-
-
-@kernel
-def _add_rows(factors: Any, rows: Any, sums: Any) -> None:
-    """sums += factors · rows, four rows at a time."""
-    whole, width = len(factors) // 4 * 4, len(sums)
-    for i in range(0, whole, 4):
-        a, b, c, d = factors[i], factors[i + 1], factors[i + 2], factors[i + 3]
-        one, two, three, four = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
-        for j in range(width):
-            sums[j] += a * one[j] + b * two[j] + c * three[j] + d * four[j]
-    for i in range(whole, len(factors)):
-        a, one = factors[i], rows[i]
-        for j in range(width):
-            sums[j] += a * one[j]
+                row[k] = total[k]
+        for k in range(dim):
+            target[0, k] += g[k]
