@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hotrow.tracegen.synthesis import band_stack as stack
+from hotrow.tracegen.synthesis.band_state import empty_stack
 from hotrow.tracegen.synthesis.depths import depth_edges
 
 
@@ -11,7 +12,7 @@ from hotrow.tracegen.synthesis.depths import depth_edges
 def test_bands_and_weights_follow_a_list(rows: int) -> None:
     rng = np.random.default_rng(rows)
     edges = depth_edges(rows)
-    s = stack.empty_stack(np.full(rows, 9), 0, edges)
+    s = empty_stack(np.full(rows, 9), 0, edges)
     plain: list[int] = []  # newest first
     weights = np.zeros(rows, np.int64)
     born = 0
@@ -36,7 +37,7 @@ def test_sums_miss_no_band() -> None:
     for rows in (1, 5, 40, 300, 5000, 60_000):
         edges = depth_edges(rows)
         bins = len(edges) - 1
-        band = stack.empty_stack(np.ones(rows, np.int64), 0, edges).band
+        band = empty_stack(np.ones(rows, np.int64), 0, edges).band
         band[stack.MASS, :bins] = np.arange(1, bins + 1)
         for start in range(bins + 1):
             assert stack._sum(band, stack.MASS, start) == np.arange(start + 1, bins + 1).sum()

@@ -7,12 +7,12 @@ sums over the list's order finds a row by weight.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import inlined, kernel
+from ...jit import lean_kernel, lean_step
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -30,55 +30,14 @@ RISE = 500.0  # of a shallow band's weight over its usual one, at most
 SLOWEST = 256  # accesses between two looks at a deep band's weight, at most
 
 
-class BandStack(NamedTuple):
-    """What changes from access to access.
-
-    node int32 [rows, 8]: the rows above and below in the stack (−1 at the ends), band, weight, place in the tree's
-    order (−1 before birth), lookups left. row_at: the row at every place. tree: sums of weights over
-    … 1024, 32, 1 places; levels: where each begins. ends: newest and oldest row, rows
-    born, next free place. first: top row of every band. band float64 [6, bins and some zeros]: weight, accesses to be
-    made, usual weight and its inverse, weight over usual, accesses × that ratio. planned: lookups left of a
-    hot row in this window.
-    """
-
-    node: Nodes
-    row_at: Nodes
-    tree: Ints
-    levels: Ints
-    ends: Nodes
-    first: Nodes
-    band: Floats
-    planned: Floats
-
-
-def empty_stack(counts: Ints, hot: int, edges: Ints) -> BandStack:
-    """Room for rows of these lookups, of which the first `hot` have plans, and for bands between `edges`."""
-    rows, bins = len(counts), len(edges) - 1
-    sizes = [2 * rows + 64]
-    while sizes[0] > 2 << SHIFT:
-        sizes.insert(0, (sizes[0] >> SHIFT) + 1)
-    node = np.full((rows, 8), -1, np.int32)
-    node[:, LEFT] = counts
-    return BandStack(
-        node=node,
-        row_at=np.zeros(sizes[-1], np.int32),
-        tree=np.zeros(sum(sizes), np.int64),
-        levels=np.cumsum([0, *sizes[:-1]]),
-        ends=np.array([-1, -1, 0, 0], np.int32),
-        first=np.full(bins, -1, np.int32),
-        band=np.zeros((6, ((bins + 3) // BLOCK + 1) * BLOCK)),  # at least 3 zeros behind, see _sum
-        planned=np.zeros(hot),
-    )
-
-
-@inlined
+@lean_step
 def _add(tree: Ints, levels: Ints, place: int, value: int) -> None:
     for level in range(len(levels) - 1, -1, -1):
         tree[levels[level] + place] += value
         place >>= SHIFT
 
 
-@inlined
+@lean_step
 def _find(tree: Ints, levels: Ints, rest: int) -> int:
     """The place whose weight covers `rest`, counted from the oldest."""
     place = 0
@@ -90,37 +49,59 @@ def _find(tree: Ints, levels: Ints, rest: int) -> int:
     return place
 
 
-@inlined
+@lean_step
 def _rebuild(node: Nodes, row_at: Nodes, tree: Ints, levels: Ints, ends: Nodes, band: Floats) -> None:
-    """Number the places anew from the oldest row on, and sum weights again, of bands too."""
-    tree[:] = 0
-    band[MASS] = 0
-    row = ends[OLDEST]
+    """Number the places of rows with lookups left anew, oldest first, and sum weights again, of bands too.
+
+    Places are walked in their order, which is the stack's, and not the list: its steps would wait for one another.
+    """
+    for k in range(len(tree)):
+        tree[k] = 0
+    for b in range(band.shape[1]):
+        band[MASS, b] = 0
     place = 0
-    while row >= 0:
-        node[row, PLACE] = place
-        row_at[place] = row
-        weight = node[row, WEIGHT]
-        band[MASS, node[row, BAND]] += weight
-        _add(tree, levels, place, weight)
-        row = node[row, NEWER]
-        place += 1
+    leaves = levels[len(levels) - 1]
+    for old in range(ends[FREE]):
+        row = row_at[old]
+        if node[row, PLACE] == old and node[row, LEFT] > 0:
+            node[row, PLACE] = place
+            row_at[place] = row
+            weight = node[row, WEIGHT]
+            band[MASS, node[row, BAND]] += weight
+            tree[leaves + place] = weight
+            place += 1
     ends[FREE] = place
+    for level in range(len(levels) - 1, 0, -1):
+        for k in range(place):
+            tree[levels[level - 1] + (k >> SHIFT)] += tree[levels[level] + k]
+        place = ((place - 1) >> SHIFT) + 1
 
 
-@inlined
-def _push(node: Nodes, first: Nodes, band: Floats, ends: Nodes, bands: int) -> None:
+@lean_step
+def _push(node: Nodes, first: Nodes, band: Floats, bands: int) -> None:
     """Every band from 1 to `bands` takes the row just above its top one: the stack above moves down by one."""
+    taken = 0.0
     for b in range(1, bands + 1):
-        row = node[first[b], NEWER] if first[b] >= 0 else ends[OLDEST]
+        row = node[first[b], NEWER]
         weight = node[row, WEIGHT]
         first[b] = row
         node[row, BAND] = b
-        band[MASS, b] += weight
-        band[MASS, b - 1] -= weight
+        band[MASS, b - 1] += taken - weight
+        taken = weight
+    if bands > 0:
+        band[MASS, bands] += taken
 
 
-@inlined
+@lean_step
+def _open(node: Nodes, first: Nodes, band: Floats, row: int, b: int) -> None:
+    """The oldest row is the first to reach band b."""
+    first[b] = row
+    node[row, BAND] = b
+    band[MASS, b] += node[row, WEIGHT]
+    band[MASS, b - 1] -= node[row, WEIGHT]
+
+
+@lean_step
 def _to_top(node: Nodes, first: Nodes, band: Floats, ends: Nodes, edges: Ints, row: int) -> None:
     """Take the row, without weight by now, off its place in the stack, if it has one, and put it on top."""
     newest = ends[NEWEST]
@@ -130,10 +111,13 @@ def _to_top(node: Nodes, first: Nodes, band: Floats, ends: Nodes, edges: Ints, r
         deepest = 0
         while deepest + 1 < len(first) and edges[deepest + 1] <= ends[BORN]:
             deepest += 1
-        _push(node, first, band, ends, deepest)
+        opens = deepest > 0 and first[deepest] < 0
+        _push(node, first, band, deepest - opens)
+        if opens:
+            _open(node, first, band, ends[OLDEST], deepest)
         ends[BORN] += 1
     else:
-        _push(node, first, band, ends, node[row, BAND])
+        _push(node, first, band, node[row, BAND])
         above, below = node[row, NEWER], node[row, OLDER]
         node[above, OLDER] = below
         if below >= 0:
@@ -151,7 +135,7 @@ def _to_top(node: Nodes, first: Nodes, band: Floats, ends: Nodes, edges: Ints, r
     first[0] = row
 
 
-@inlined
+@lean_step
 def _unweigh(node: Nodes, tree: Ints, levels: Ints, band: Floats, row: int) -> None:
     """Take the row's weight off its band and its place."""
     weight = node[row, WEIGHT]
@@ -161,23 +145,22 @@ def _unweigh(node: Nodes, tree: Ints, levels: Ints, band: Floats, row: int) -> N
         node[row, WEIGHT] = 0
 
 
-@inlined
+@lean_step
 def _weigh(
     node: Nodes, row_at: Nodes, tree: Ints, levels: Ints, ends: Nodes, band: Floats, row: int, weight: int
 ) -> None:
     """Give the row on top of the stack the next free place, and its weight there."""
     if ends[FREE] == len(row_at):
         _rebuild(node, row_at, tree, levels, ends, band)
-    else:
-        node[row, PLACE] = ends[FREE]
-        row_at[ends[FREE]] = row
-        ends[FREE] += 1
+    node[row, PLACE] = ends[FREE]
+    row_at[ends[FREE]] = row
+    ends[FREE] += 1
     node[row, WEIGHT] = weight
     band[MASS, 0] += weight
     _add(tree, levels, node[row, PLACE], weight)
 
 
-@inlined
+@lean_step
 def _weight_of(node: Nodes, planned: Floats, row: int, death: float, window_end: float, t: int, short: float) -> int:
     """A row's intensity, scaled: lookups left over time left, in its window if it is hot."""
     if node[row, LEFT] <= 0:
@@ -189,7 +172,7 @@ def _weight_of(node: Nodes, planned: Floats, row: int, death: float, window_end:
     return max(1, int(value * 1e6))
 
 
-@inlined
+@lean_step
 def _look(band: Floats, first: Nodes, period: Ints, fresh: int, i: int) -> None:
     """Bring the products up to date: of shallow bands always, of deep ones as often as they change."""
     rate = 0.008 if i > 1000 else 0.2
@@ -209,7 +192,7 @@ def _look(band: Floats, first: Nodes, period: Ints, fresh: int, i: int) -> None:
             band[PRODUCT, b] = band[REMAIN, b] * band[RATIO, b]
 
 
-@inlined
+@lean_step
 def _choose_bin(band: Floats, sums: Floats, u: float) -> int:
     """A bin in proportion to its product, u in 0 … 1; −1 where all are 0. sums: room for those of blocks of 8."""
     total = 0.0
@@ -236,7 +219,7 @@ def _choose_bin(band: Floats, sums: Floats, u: float) -> int:
     return chosen
 
 
-@inlined
+@lean_step
 def _sum(band: Floats, kind: int, start: int) -> float:
     """The sum from `start` on, four at a time; with 3 zeros behind the bins nothing is missed."""
     a = b = c = d = 0.0
@@ -248,7 +231,7 @@ def _sum(band: Floats, kind: int, start: int) -> float:
     return (a + b) + (c + d)
 
 
-@inlined
+@lean_step
 def _draw(
     node: Nodes,
     row_at: Nodes,
@@ -271,7 +254,7 @@ def _draw(
     return row
 
 
-@inlined
+@lean_step
 def _choose_row(
     node: Nodes,
     row_at: Nodes,
@@ -308,33 +291,28 @@ def _choose_row(
     return -1
 
 
-@inlined
+@lean_step
 def _new_plan(
-    node: Nodes, planned: Floats, plan: Floats, ends: Nodes, deaths: Floats, stop: float, t: int, short: float
+    node: Nodes,
+    planned: Floats,
+    plan: Floats,
+    shape: int,
+    deaths: Floats,
+    stop: float,
+    t: int,
+    short: float,
 ) -> None:
-    """Give hot rows the plan of the window of activity that ends at `stop`, and weigh all rows anew."""
-    for row in range(len(plan)):
-        planned[row] = max(planned[row], 0.0) * 0.5 + plan[row]
-    row = ends[OLDEST]
-    while row >= 0:
-        node[row, WEIGHT] = _weight_of(node, planned, row, deaths[row], stop, t, short)
-        row = node[row, NEWER]
+    """Give hot rows their plan of window `shape` of activity, which ends at `stop`, and weigh all rows anew."""
+    for row in range(len(planned)):
+        planned[row] = max(planned[row], 0.0) * 0.5 + plan[shape, row]
+    for row in range(len(node)):
+        if node[row, PLACE] >= 0:
+            node[row, WEIGHT] = _weight_of(node, planned, row, deaths[row], stop, t, short)
 
 
-@inlined
-def _periods(edges: Ints) -> Ints:
-    """Accesses between two looks at every band: powers of two that never fall, about half the band's rows."""
-    period = np.ones(len(edges) - 1, np.int64)
-    for b in range(1, len(period)):
-        period[b] = period[b - 1]
-        while 4 * period[b] <= edges[b + 1] - edges[b] and period[b] < SLOWEST:
-            period[b] *= 2
-    return period
-
-
-@kernel
+@lean_kernel
 def draw(
-    s: BandStack,
+    state: tuple[Any, ...],
     out: Ints,
     slots: Ints,
     demand: Ints,
@@ -347,16 +325,17 @@ def draw(
     width: int,
     rng: np.random.Generator,
 ) -> int:
-    """Fill `out`; the number of accesses whose bands held no eligible row."""
-    node, row_at, tree, levels, ends, first, band, planned = s  # a tuple handed to every step would be slow
+    """Fill `out`; the number of accesses whose bands held no eligible row. state: a BandStack of empty_stack."""
+    node, row_at, tree, levels, ends, first, band, planned, period, sums = state  # handed on whole, it would be slow
     bins = len(edges) - 1
-    fresh = int(np.searchsorted(edges, FRESH_DEPTH, side="right")) - 1
-    period = _periods(edges)
-    sums = np.zeros(band.shape[1] // BLOCK)
+    fresh = 0
+    while fresh + 1 < len(edges) and edges[fresh + 1] <= FRESH_DEPTH:
+        fresh += 1
     wide = length / len(activity)
     short = length / 256.0
     window, window_stop, window_size, shape, missed = -1, 0, 1, -1, 0
-    band[REMAIN, :bins] = demand[0, :bins]
+    for b in range(bins):
+        band[REMAIN, b] = demand[0, b]
     births, died, due = 0.0, 0.0, 0.0
     for i in range(len(slots)):
         t = slots[i]
@@ -365,13 +344,18 @@ def draw(
                 window += 1
                 births += demand[window, bins]
                 if window + 1 < len(demand):  # one window ahead, so that none must end in a pinch
-                    band[REMAIN, :bins] += demand[window + 1, :bins]
-            window_size = max(1, demand[window].sum())
+                    for b in range(bins):
+                        band[REMAIN, b] += demand[window + 1, b]
+            window_size = 0
+            for b in range(bins + 1):
+                window_size += demand[window, b]
+            window_size = max(1, window_size)
             window_stop = i + window_size
-            band[PRODUCT] = band[REMAIN] * band[RATIO]
+            for b in range(bins):
+                band[PRODUCT, b] = band[REMAIN, b] * band[RATIO, b]
         if t >= (shape + 1) * wide:
             shape = int(t / wide)
-            _new_plan(node, planned, activity[shape], ends, deaths, (shape + 1) * wide, t, short)
+            _new_plan(node, planned, activity, shape, deaths, (shape + 1) * wide, t, short)
             _rebuild(node, row_at, tree, levels, ends, band)
             for b in range(fresh, bins):
                 band[RATIO, b] = band[MASS, b] / band[SUPPLY, b] if band[SUPPLY, b] > 0 else 1.0
@@ -384,7 +368,7 @@ def draw(
             row = _choose_row(node, row_at, tree, levels, first, band, sums, edges, fresh, died < due, rng)
         if row < 0:
             missed += 1
-            total = int(band[MASS].sum())
+            total = int(_sum(band, MASS, 0))
             row = row_at[_find(tree, levels, int(rng.random() * total))] if total > 0 else by_birth[ends[BORN]]
         out[i] = row
         _unweigh(node, tree, levels, band, row)

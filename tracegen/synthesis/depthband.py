@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ..locality import window_length
 from ..profile import TableLocality
 from .ages import Ages
-from .band_stack import draw, empty_stack
+from .band_stack import draw
+from .band_state import empty_stack
 from .depths import depth_edges, implied_depths, whole
 from .rows import Rows
 
