@@ -105,7 +105,7 @@ def other(c: Coefficients, op: Operator, setting: Setting, recording: bool) -> P
     if op.kind == "transfer":
         if c.device is None:
             return {}
-        return {"link": 2 * c.device.link_latency + op.bytes / c.device.link}
+        return {"link": op.m * c.device.link_latency + op.bytes / c.device.link}
     node = f.node * op.nodes if recording else 0.0
     if op.kind == "scatter":
         table = f.train_table + f.train_lookup * op.k

@@ -18,8 +18,8 @@ class Operator:
     """One operator of a step. Which sizes count depends on its kind, the rest are 0.
 
     linear: m, k, n. gather, scatter and apply: bags m, lookups k, dim n, table. product: multiply-adds, vectors of n.
-    map, update, transfer: bytes; update: of m tensors. nodes: of the recorded graph that it adds. backward: whether it
-    is of the backward pass or later.
+    map, update, transfer: bytes; update, transfer: of m tensors. nodes: of the recorded graph that it adds. backward:
+    whether it is of the backward pass or later.
     """
 
     name: str
@@ -55,6 +55,7 @@ def _forward(config: ModelConfig, per_table: tuple[float, ...], b: int) -> Itera
         "inputs",
         "transfer",
         "transfer",
+        m=1 + 2 * len(per_table),
         bytes=b * (config.dense * FLOAT + sum(per_table) * 8 + len(per_table) * 8),
     )
     yield from _mlp("bottom", config.bottom_layers, b)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, get_args
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ...analysis.predict import predict
+from ...analysis.predict import Prediction, predict
 from ...analysis.prediction.costs import Coefficients
 from ...analysis.prediction.fitting import (
     GatherPoint,
@@ -30,6 +31,8 @@ from .workloads import INTERACTIONS, interaction_config
 
 Numbers = NDArray[np.float64]
 Traces = Mapping[str, NDArray[np.int64]]
+Phase = Literal["backward", "optimizer"]
+PHASES: tuple[Phase, ...] = get_args(Phase)
 
 
 def bag_point(bag: Bag, points: Points, traces: Traces) -> GatherPoint | None:
@@ -89,20 +92,41 @@ def fitted(start: Coefficients, points: Points, traces: Traces) -> Coefficients:
     return _with_framework(costs, points, traces, errors)
 
 
+def phase_seconds(made: Prediction, phase: Phase) -> float:
+    """What a predicted training step spends in its backward pass or its optimizer."""
+    return sum(each.seconds for each in made.operators if in_phase(each.operator.role, phase))
+
+
+def in_phase(role: str, phase: Phase | None) -> bool:
+    """Whether an operator's role, as in "top backward", is of a phase; None is the whole step."""
+    return phase is None or phase in role.split()
+
+
 def _with_framework(costs: Coefficients, points: Points, traces: Traces, linear_errors: Numbers) -> Coefficients:
-    """On whole steps, and on dot interactions alone."""
+    """On whole steps, on backward passes and optimizers alone, and on dot interactions alone."""
     wholes = model_points(points, traces, "develop")
     dots = [(size, value) for size in INTERACTIONS if (value := points.value("dot {}×{}×{}".format(*size))) is not None]
+    apart: list[tuple[Whole, Traffic, Phase, float]] = [
+        (whole, traffic, phase, value)
+        for whole, traffic, _ in wholes
+        for phase in PHASES
+        if (value := points.value(f"{phase} {whole.name}")) is not None
+    ]
+
+    def step(chosen: Coefficients, whole: Whole, traffic: Traffic) -> Prediction:
+        return predict(model_config(whole), traffic, chosen, whole.mode)
 
     def seconds(chosen: Coefficients, k: int) -> float:
         if k < len(wholes):
-            whole, traffic, _ = wholes[k]
-            return predict(model_config(whole), traffic, chosen, whole.mode).seconds
-        (batch, vectors, dim), _ = dots[k - len(wholes)]
+            return step(chosen, *wholes[k][:2]).seconds
+        if k < len(wholes) + len(apart):
+            whole, traffic, phase, _ = apart[k - len(wholes)]
+            return phase_seconds(step(chosen, whole, traffic), phase)
+        (batch, vectors, dim), _ = dots[k - len(wholes) - len(apart)]
         steps = interaction(interaction_config(vectors, dim), batch)
         return sum(sum(other(chosen, op, Setting(), False).values()) for op in steps)
 
-    measured = [value for _, _, value in wholes] + [value for _, value in dots]
+    measured = [found[-1] for found in (*wholes, *apart, *dots)]
     made, errors = fit_framework(costs, seconds, measured)
     training = np.array([whole.mode == "training" for whole, _, _ in wholes])
     of_wholes = errors[: len(wholes)]

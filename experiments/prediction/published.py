@@ -1,13 +1,14 @@
-"""Published checks: what others measured, beside what datasheets predict; nothing here is fitted but one utilisation.
+"""Published checks: what others measured, beside what datasheets predict; what is fitted is said to be.
 
 Sources: operator split and GPU ratios: Gupta et al., DeepRecSys (ISCA 2020) and Hsia et al., Cross-Stack Workload
-Characterization of Deep Recommendation Systems (arXiv 2010.05037), read off figures. Big Basin: Naumov et al. 2019
-(arXiv 1906.00091). MLPerf inference v4.1, DLRM-DCNv2, offline, 99 %.
+Characterization of Deep Recommendation Systems (arXiv 2010.05037), read off figures; what was timed: the programs at
+github.com/harvard-acc/DeepRecSys. Big Basin: Naumov et al. 2019 (arXiv 1906.00091), github.com/facebookresearch/dlrm.
+MLPerf inference v4.1, DLRM-DCNv2, offline, 99 %.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -30,6 +31,10 @@ SPLIT = {
 }
 GPU_RATIO = {"rm1": (0.37, 0.83, 1.02, 1.11), "rm2": (0.44, 1.02, 1.19, 1.17), "rm3": (0.70, 1.83, 2.45, 3.13)}
 BIG_BASIN = {"one socket": 256e-3, "one V100": 62e-3}  # seconds per training iteration of 2048
+BIG_BATCH = 2048
+CALL_FITTED = ("rm1", 1)
+FEEDING_FITTED = ("rm1", 1024)
+CUBE_MESH = {2: (0.5, 1), 4: (1.0, 1), 8: (2.0, 2)}  # devices → parts that the busiest link carries, links in a row
 PAIRS = 270.0  # of a user with an item, mean of an MLPerf sample
 PAIR_FLOPS = 32.06e6
 # system → machine, devices, precision, samples per second
@@ -42,6 +47,7 @@ MLPERF = {
     "two Xeon 6980P": ("granite-rapids", 1, "int8", 18_326.6),
 }
 FITTED = "8 × H100"
+XEON = "two Xeon 8592+"
 UNIFORM_LOOKUPS = 1_000_000
 
 
@@ -82,59 +88,117 @@ def _step(
     return predict(load_preset(model), _traffic(model, batch), costs, mode, Setting(threads))
 
 
-def operator_split() -> tuple[Check, ...]:
-    """FC and embedding in % of the step, on one core of Skylake under a C++ framework."""
+def operator_split(call: float = 0.0) -> tuple[Check, ...]:
+    """FC and embedding in % of the step, on one core of Skylake under a C++ framework.
+
+    call: seconds that every call of a layer takes beside what is assumed.
+    """
     checks = []
     for model, published in SPLIT.items():
         for batch, pair in zip(BATCHES, published, strict=True):
-            made = _step(model, batch, "skylake")
-            layers = sum(each.seconds for each in made.operators if each.operator.kind == "linear")
-            bags = made.by_role()["embedding"].seconds
-            for what, value, seconds in zip(("FC", "embedding"), pair, (layers, bags), strict=True):
-                checks.append(Check(f"{model}, batch {batch}, {what}", value, 100 * seconds / made.seconds, "%", 10))
+            layers, count, bags, whole = _parts(model, batch)
+            shares = (layers + count * call, bags)
+            fitted = call > 0 and (model, batch) == CALL_FITTED
+            for what, value, seconds in zip(("FC", "embedding"), pair, shares, strict=True):
+                share = 100 * seconds / (whole + count * call)
+                checks.append(Check(f"{model}, batch {batch}, {what}", value, share, "%", 10, fitted))
     return tuple(checks)
 
 
-def gpu_ratios(threads: int = 1) -> tuple[Check, ...]:
-    """Skylake's time over that of a GTX 1080 Ti, end to end; `threads` of Skylake, which the source does not say."""
+def layer_call() -> float:
+    """Seconds more per call of a layer with which the share of FC of CALL_FITTED comes out as published."""
+    model, batch = CALL_FITTED
+    share = SPLIT[model][BATCHES.index(batch)][0] / 100
+    layers, count, _, whole = _parts(model, batch)
+    return (share * whole - layers) / (count * (1 - share))
+
+
+def _parts(model: str, batch: int) -> tuple[float, int, float, float]:
+    """Seconds of layers, how many there are, seconds of bags and of the whole step, on one core of Skylake."""
+    made = _step(model, batch, "skylake")
+    layers = [each.seconds for each in made.operators if each.operator.kind == "linear"]
+    return sum(layers), len(layers), made.by_role()["embedding"].seconds, made.seconds
+
+
+def gpu_ratios(threads: int = 1, per_id: float = 0.0) -> tuple[Check, ...]:
+    """Skylake's time over that of a GTX 1080 Ti, end to end; `threads` of Skylake, which the source does not say.
+
+    per_id: seconds that either program takes to turn a list of ids into an array, as it does in every iteration.
+    """
     checks = []
     for model, published in GPU_RATIO.items():
         for batch, value in zip(BATCHES, published, strict=True):
-            ratio = _step(model, batch, "skylake", threads).seconds / _step(model, batch, "gtx-1080-ti").seconds
-            checks.append(Check(f"{model}, batch {batch}", value, ratio, "×", 25))
+            feeding = per_id * batch * load_preset(model).lookups
+            cpu = _step(model, batch, "skylake", threads).seconds
+            ratio = (cpu + feeding) / (_step(model, batch, "gtx-1080-ti").seconds + feeding)
+            fitted = per_id > 0 and (model, batch) == FEEDING_FITTED
+            checks.append(Check(f"{model}, batch {batch}", value, ratio, "×", 25, fitted))
     return tuple(checks)
 
 
-def big_basin() -> tuple[Check, ...]:
-    """Training iterations of 2048 of the benchmark's model on one socket and on one V100."""
+def feeding_per_id() -> float:
+    """Seconds per id with which the ratio of FEEDING_FITTED comes out as published."""
+    model, batch = FEEDING_FITTED
+    published = GPU_RATIO[model][BATCHES.index(batch)]
+    cpu, gpu = _step(model, batch, "skylake").seconds, _step(model, batch, "gtx-1080-ti").seconds
+    return (cpu - published * gpu) / (published - 1) / (batch * load_preset(model).lookups)
+
+
+def big_basin(per_id: float = 0.0) -> tuple[Check, ...]:
+    """Training iterations of 2048 of the benchmark's model on one socket and on one V100; per_id: as in gpu_ratios."""
     machine = load_machine("big-basin")
     made = {
-        "one socket": _step("dlrm-benchmark", 2048, "big-basin", round(machine.cores.base), "training"),
-        "one V100": _step("dlrm-benchmark", 2048, machine.accelerator, 1, "training"),
+        "one socket": _step("dlrm-benchmark", BIG_BATCH, "big-basin", round(machine.cores.base), "training"),
+        "one V100": _step("dlrm-benchmark", BIG_BATCH, machine.accelerator, 1, "training"),
     }
+    feeding = 1e3 * per_id * BIG_BATCH * load_preset("dlrm-benchmark").lookups
     return tuple(
-        Check(f"Big Basin, {what}", 1e3 * BIG_BASIN[what], 1e3 * step.seconds, "ms", 25) for what, step in made.items()
+        Check(
+            f"Big Basin, {what}",
+            1e3 * BIG_BASIN[what],
+            1e3 * step.seconds + feeding,
+            "ms",
+            25,
+            per_id > 0 and what == "one V100",
+        )
+        for what, step in made.items()
     )
 
 
+def big_basin_per_id() -> float:
+    """Seconds per id with which the V100's iteration comes out as published."""
+    step = _step("dlrm-benchmark", BIG_BATCH, "v100", 1, "training")
+    return (BIG_BASIN["one V100"] - step.seconds) / (BIG_BATCH * load_preset("dlrm-benchmark").lookups)
+
+
 def butterfly(devices: int) -> float:
-    """Predicted seconds of the shuffle of a 2048 batch's pooled vectors between `devices` V100 over NVLink.
+    """Predicted seconds of the shuffle of a batch's pooled vectors between `devices` V100; no one published it.
 
-    Every device keeps 1/N of its tables' vectors and sends the rest, its share of the links used to the full.
+    Every device sends an equal part of its tables' vectors to each other one, all at once over the links between the
+    two. In a hybrid cube mesh two neighbours share two links, a quad's furthest pair one, and from eight on the pairs
+    without a link send through a neighbour, so that a single link carries two parts (NVIDIA WP-08437).
     """
-    config = load_preset("dlrm-benchmark")
-    link = load_machine("v100").links["NVLink"]
-    count = link.count.base if link.count else 1.0
-    sent = 2048 * len(config.tables) * config.dim * 4 / devices * (devices - 1) / devices
-    return (sent / (link.bandwidth.base * count) + (link.latency.base if link.latency else 0.0)) if devices > 1 else 0.0
+    if devices == 1:
+        return 0.0
+    config, link = load_preset("dlrm-benchmark"), load_machine("v100").links["NVLink"]
+    part = BIG_BATCH * len(config.tables) * config.dim * 4 / devices**2
+    parts_per_link, hops = CUBE_MESH[devices]
+    return hops * (link.latency.base if link.latency else 0.0) + parts_per_link * part / link.bandwidth.base
 
 
-def mlperf() -> tuple[Check, ...]:
-    """Offline samples per second at the utilisation that 8 × H100 reached; the rest is predicted with it."""
-    share = MLPERF[FITTED][3] / _mlperf_peak(FITTED)
+def mlperf(fitted: str = FITTED, systems: Sequence[str] = tuple(MLPERF)) -> tuple[Check, ...]:
+    """Offline samples per second at the utilisation that the system `fitted` reached; the rest is predicted with it."""
+    share = MLPERF[fitted][3] / _mlperf_peak(fitted)
     return tuple(
-        Check(f"MLPerf DCNv2, {system}", value[3], share * _mlperf_peak(system), "samples/s", 25, system == FITTED)
-        for system, value in MLPERF.items()
+        Check(
+            f"MLPerf DCNv2, {system}",
+            MLPERF[system][3],
+            share * _mlperf_peak(system),
+            "samples/s",
+            25,
+            system == fitted,
+        )
+        for system in systems
     )
 
 
@@ -146,16 +210,21 @@ def _mlperf_peak(system: str) -> float:
 
 def grids() -> tuple[Grid, ...]:
     """Every check, and what the butterfly shuffle is predicted to take."""
-    made: tuple[tuple[str, Callable[[], tuple[Check, ...]]], ...] = (
-        ("Operator split on one core of Skylake", operator_split),
-        ("Skylake over GTX 1080 Ti, one thread", gpu_ratios),
-        ("The same with 20 threads", lambda: gpu_ratios(20)),
-        ("Big Basin, training", big_basin),
-        ("MLPerf inference v4.1", mlperf),
+    call, per_id, on_v100 = layer_call(), feeding_per_id(), big_basin_per_id()
+    made: tuple[tuple[str, tuple[Check, ...]], ...] = (
+        ("Operator split on one core of Skylake", operator_split()),
+        (f"The same, every call of a layer {1e6 * call:.1f} µs longer", operator_split(call)),
+        ("Skylake over GTX 1080 Ti, operators alone, one thread", gpu_ratios()),
+        ("The same with 20 threads", gpu_ratios(20)),
+        (f"The same, one thread, and {1e9 * per_id:.0f} ns per id to make inputs", gpu_ratios(1, per_id)),
+        ("Big Basin, training, operators alone", big_basin()),
+        (f"The same and {1e9 * on_v100:.0f} ns per id to make inputs", big_basin(on_v100)),
+        ("MLPerf inference v4.1", mlperf()),
+        ("The same, Xeons by a Xeon's utilisation", mlperf(XEON, (XEON, "two Xeon 6980P"))),
     )
     shuffles = tuple((f"{n}", f"{1e6 * butterfly(n):.0f} µs") for n in (1, 2, 4, 8))
     shuffle = Grid("Butterfly shuffle on Big Basin, batch 2048", ("devices", "time"), shuffles, "predicted")
-    return (*(_grid(caption, checks()) for caption, checks in made), shuffle)
+    return (*(_grid(caption, checks) for caption, checks in made), shuffle)
 
 
 def _grid(caption: str, checks: tuple[Check, ...]) -> Grid:

@@ -17,23 +17,18 @@ import numpy as np
 
 from ... import HotrowError
 from ...analysis import prediction_plots
-from ...analysis.predict import predict
 from ...analysis.prediction.calibrated import costs_of
 from ...analysis.prediction.coefficients import datasheet, nominal
-from ...analysis.prediction.costs import Coefficients
-from ...analysis.prediction.fitting import GatherPoint, gather_seconds, linear_seconds
-from ...analysis.prediction.residual import correction
 from ...atomic import replacing
 from ...profiling.host import host_facts
 from ...profiling.machine import Machine
 from ...profiling.machine_files import load_machine
 from ..grid import Grid
-from .frozen import TEST_TRACES, Part
-from .host_model import Traces, bag_points, fitted, layer_points, model_points
+from .host_model import fitted
+from .naive import Roof
+from .pairs import Pair, Pairs, pairs
 from .points import Points
-from .streams import model_config
 
-LONG = 1024
 # What the first model that was tried reached on the test part, on 2026-11-24 on an AMD EPYC (Zen 4, 2 cores): physics
 # alone for bags, whole models with the interaction's products at one cost per multiply-add.
 FIRST_LOOK = {
@@ -45,18 +40,6 @@ FIRST_LOOK = {
     "whole model, inference": 21.1,
     "whole model, training": 12.8,
 }
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One configuration: measured and predicted seconds with the ends of the 90 % interval; naive models' seconds."""
-
-    name: str
-    measured: float
-    predicted: float
-    low: float
-    high: float
-    naive: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -84,7 +67,7 @@ class Report:
     fitted: tuple[Errors, ...]
     machine_alone: tuple[Errors, ...]
     how_alone: str
-    pairs: dict[str, tuple[Pair, ...]]
+    pairs: Pairs
     failures: dict[str, str]
 
 
@@ -113,17 +96,17 @@ def validate(points: Points, folder: Path, machine: Machine) -> Report:
     )
     with replacing(folder / "fitted.json") as beside:
         beside.write_bytes(msgspec.json.encode(costs))
-    roof = machine.peak("fp32", 1), next(iter(machine.memory.values())).bandwidth.base
-    pairs = _pairs(costs, points, traces, "test", roof)
-    by_file = _pairs(alone, points, traces, "test", roof)
+    roof = Roof(machine.peak("fp32", 1), next(iter(machine.memory.values())).bandwidth.base)
+    found = pairs(costs, points, traces, "test", roof)
+    by_file = pairs(alone, points, traces, "test", roof)
     report = Report(
         machine=machine.name,
         node=points.node,
         spread=points.spread(),
-        fitted=tuple(_all_errors(pairs)),
+        fitted=tuple(_all_errors(found)),
         machine_alone=tuple(each for each in _all_errors(by_file) if each.what != "Linear, oneDNN"),
         how_alone=alone.mode,
-        pairs=pairs,
+        pairs=found,
         failures=points.failures,
     )
     with replacing(folder / "validation.json") as beside:
@@ -131,90 +114,21 @@ def validate(points: Points, folder: Path, machine: Machine) -> Report:
     return report
 
 
-def _pairs(
-    costs: Coefficients, points: Points, traces: Traces, part: Part, roof: tuple[float, float]
-) -> dict[str, tuple[Pair, ...]]:
-    bags = [(bag, point) for bag, point in bag_points(points, traces, part)]
-    made = {
-        "embedding_bag": tuple(_bag(costs, bag.name, bag.rows, point, roof) for bag, point in bags),
-        "embedding_bag, over 1024 lookups": tuple(
-            _bag(costs, bag.name, bag.rows, point, roof) for bag, point in bags if bag.lookups > LONG
-        ),
-        "embedding_bag, traces not developed on": tuple(
-            _bag(costs, bag.name, bag.rows, point, roof) for bag, point in bags if bag.ids in TEST_TRACES
-        ),
-    }
-    for library in ("oneDNN", "MKL"):
-        linear = costs if library == "MKL" else _with_layers(costs, points, library)
-        layers = []
-        for layer, point in layer_points(points, library, part):
-            found, (low, high) = linear_seconds(linear, point), linear.spread.linear
-            flops, moved = (
-                2 * point.m * point.k * point.n,
-                4 * (point.m * point.k + point.k * point.n + point.m * point.n),
-            )
-            naive = {"DRAM roofline": max(flops / roof[0], moved / roof[1])}
-            layers.append(Pair(layer.name, point.seconds, found, low * found, high * found, naive))
-        made[f"Linear, {library}"] = tuple(layers)
-    wholes = [
-        (whole.mode, whole.name, seconds, predict(model_config(whole), traffic, costs, whole.mode))
-        for whole, traffic, seconds in model_points(points, traces, part)
-    ]
-    for what, mode in (
-        ("whole model", ""),
-        ("whole model, inference", "inference"),
-        ("whole model, training", "training"),
-    ):
-        made[what] = tuple(
-            Pair(name, seconds, found.seconds, found.low, found.high, {})
-            for own, name, seconds, found in wholes
-            if mode in ("", own)
-        )
-    return made
+def _all_errors(found: Pairs) -> list[Errors]:
+    return [errors(what, own, FIRST_LOOK.get(what)) for what, own in found.items() if own]
 
 
-def _with_layers(costs: Coefficients, points: Points, library: str) -> Coefficients:
-    """The same with another library's layers, fitted on the development part; a machine file alone knows only MKL's."""
-    from ...analysis.prediction.fitting import fit_linear, interval
-
-    if costs.mode != "fitted":
-        return costs
-    linear, errors = fit_linear([point for _, point in layer_points(points, library, "develop")])
-    spread = msgspec.structs.replace(costs.spread, linear=interval(errors))
-    return msgspec.structs.replace(costs, linear=linear, spread=spread)
-
-
-def _bag(costs: Coefficients, name: str, rows: int, point: GatherPoint, roof: tuple[float, float]) -> Pair:
-    parts, shares = gather_seconds(costs, point)
-    op = point.operator
-    found = sum(parts.values()) * correction(costs, op, parts, shares)
-    low, high = costs.spread.gather_long if op.k > LONG else costs.spread.gather
-    moved = 4 * (op.k * (op.n + 1) + op.m * op.n)
-    held = 4.0 * rows * op.n
-    level = next((level for level in costs.levels[1:] if held <= level.capacity), costs.levels[-1])
-    naive = {
-        "DRAM roofline": max(op.k * op.n / roof[0], moved / roof[1]),
-        "51 GB/s constant": moved / 51e9,
-        "level the table fits in": moved / 64 * max(level.next, 64 / level.bandwidth, 1e-12),
-    }
-    return Pair(name, point.seconds, found, low * found, high * found, naive)
-
-
-def _all_errors(pairs: dict[str, tuple[Pair, ...]]) -> list[Errors]:
-    return [errors(what, own, FIRST_LOOK.get(what)) for what, own in pairs.items() if own]
-
-
-def errors(what: str, pairs: Sequence[Pair], first_look: float | None = None) -> Errors:
+def errors(what: str, found: Sequence[Pair], first_look: float | None = None) -> Errors:
     """The errors of some pairs, in %."""
-    logs = np.abs([np.log(pair.predicted / pair.measured) for pair in pairs])
-    within = [pair.low <= pair.measured <= pair.high for pair in pairs]
+    logs = np.abs([np.log(pair.predicted / pair.measured) for pair in found])
+    within = [pair.low <= pair.measured <= pair.high for pair in found]
     naive = {
-        model: _percent(float(np.mean([abs(np.log(pair.naive[model] / pair.measured)) for pair in pairs])))
-        for model in pairs[0].naive
+        model: _percent(float(np.mean([abs(np.log(pair.naive[model] / pair.measured)) for pair in found])))
+        for model in found[0].naive
     }
     return Errors(
         what=what,
-        count=len(pairs),
+        count=len(found),
         mean=_percent(float(np.mean(logs))),
         median=_percent(float(np.median(logs))),
         p90=_percent(float(np.percentile(logs, 90))),

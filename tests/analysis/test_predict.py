@@ -9,7 +9,7 @@ from hotrow import HotrowError
 from hotrow.analysis import decisions, sharding
 from hotrow.analysis.predict import check_fits, predict
 from hotrow.analysis.prediction.coefficients import datasheet
-from hotrow.analysis.prediction.operators import Setting
+from hotrow.analysis.prediction.operators import Setting, crowd
 from hotrow.analysis.prediction.steps import operators
 from hotrow.analysis.prediction.traffic import Traffic, traffic_of
 from hotrow.analysis.prediction.vary import vary, with_last_cache
@@ -17,7 +17,9 @@ from hotrow.analysis.roofline import roof
 from hotrow.models.config import ModelConfig, load_preset
 from hotrow.models.cost import forward_cost, total, uniform_bags
 from hotrow.models.inputs import uniform_trace
+from hotrow.profiling.machine import Machine, MemoryTier
 from hotrow.profiling.machine_files import load_machine, machines
+from hotrow.profiling.units import Quantity
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes in the interpreter")
 
@@ -133,6 +135,85 @@ def test_tiers_hold_the_whole_model_and_serve_every_miss() -> None:
     assert [tier.name for tier in used] == ["DRAM", "CXL"]
     assert sum(tier.bytes for tier in used) == pytest.approx(config.bytes)
     assert all(0 <= tier.share <= 1 for tier in used)
+
+
+def tier(bandwidth: float, latency: float, capacity: float) -> MemoryTier:
+    return MemoryTier(Quantity(capacity, "B"), Quantity(bandwidth, "B/s"), Quantity(latency, "s"))
+
+
+def with_memory(small: float) -> Machine:
+    """Skylake with `small` bytes of DRAM and slow memory behind it."""
+    machine = load_machine("skylake")
+    dram = msgspec.structs.replace(machine.memory["DRAM"], capacity=Quantity(small, "B"))
+    return msgspec.structs.replace(machine, memory={"DRAM": dram, "CXL": tier(20e9, 1e-6, 2**40)})
+
+
+def test_tables_beyond_the_first_tier_are_served_by_the_next(rm2: ModelConfig, traffic: Traffic) -> None:
+    roomy, short, none = (
+        predict(rm2, traffic, datasheet(with_memory(share * rm2.bytes))) for share in (1.01, 0.5, 0.001)
+    )
+    assert roomy.seconds == pytest.approx(predict(rm2, traffic, datasheet(load_machine("skylake"))).seconds)
+    assert roomy.seconds < short.seconds < none.seconds
+    parts = short.by_role()["embedding"].parts
+    assert parts["CXL"] > 0
+    assert parts["DRAM"] > 0
+
+
+def test_copies_side_by_side_fit_the_memory(rm2: ModelConfig, traffic: Traffic) -> None:
+    machine = load_machine("skylake")
+    dram = msgspec.structs.replace(machine.memory["DRAM"], capacity=Quantity(3.5 * rm2.bytes, "B"))
+    costs = datasheet(msgspec.structs.replace(machine, memory={"DRAM": dram}))
+    found = decisions.best_throughput(rm2, {16: traffic}, costs, 1.0)
+    assert found is not None
+    assert found.models == 3
+
+
+def test_models_and_threads_share_what_they_use_and_no_more() -> None:
+    costs = datasheet(load_machine("skylake"))
+    l2, l3, dram = costs.levels[1:]
+    assert crowd(costs, l2, Setting(1, 40)) == 1  # a cache of one's own
+    assert crowd(costs, dram, Setting(1, 1)) == 1
+    assert crowd(costs, dram, Setting(1, 40)) == 20  # on two sockets
+    assert crowd(costs, dram, Setting(20)) == 1
+    assert crowd(costs, dram, Setting(40)) == 0.5  # one model on both sockets
+    assert (dram.bandwidth, dram.sharers) == (85e9, 20)
+    assert l3.sharers == 20
+
+
+def test_a_gpus_power_holds_its_memorys(rm2: ModelConfig, traffic: Traffic) -> None:
+    machine = load_machine("h100")
+    found = decisions.best_throughput(rm2, {16: traffic}, datasheet(machine), 1.0)
+    assert found is not None
+    economy = decisions.economy(machine, traffic, found)
+    assert economy is not None
+    assert economy.joules == pytest.approx(machine.power.base / found.samples_per_second)
+
+
+def test_idle_cores_draw_idle_power(rm2: ModelConfig, traffic: Traffic) -> None:
+    machine = load_machine("skylake")
+    costs = datasheet(machine)
+    one, all_of_them = (
+        decisions.Throughput(16, n, n * 16 / made.seconds, made)
+        for n in (1, 40)
+        for made in (predict(rm2, traffic, costs, setting=Setting(1, n)),)
+    )
+    lone, full = (decisions.economy(machine, traffic, found) for found in (one, all_of_them))
+    assert lone is not None
+    assert full is not None
+    watts = (lone.joules - lone.memory_joules) * one.samples_per_second
+    assert watts == pytest.approx(88 + (250 - 88) / 40)
+    assert (full.joules - full.memory_joules) * all_of_them.samples_per_second == pytest.approx(250)
+
+
+def test_a_comparison_keeps_mode_and_threads(rm2: ModelConfig) -> None:
+    trace = uniform_trace(rm2, 256)
+    cpu, gpu = (datasheet(load_machine(name)) for name in ("skylake", "h100"))
+    batches = {64: traffic_of(trace, rm2, 64)}
+    one = decisions.crossover(rm2, batches.__getitem__, cpu, gpu, (64,))[1][64]
+    many = decisions.crossover(rm2, batches.__getitem__, cpu, gpu, (64,), "inference", Setting(8))[1][64]
+    trained = decisions.crossover(rm2, batches.__getitem__, cpu, gpu, (64,), "training")[1][64]
+    assert many < one
+    assert trained != one
 
 
 def test_crossover_is_the_first_batch_at_which_the_gpu_wins(rm2: ModelConfig) -> None:

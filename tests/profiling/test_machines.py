@@ -52,6 +52,12 @@ def test_big_basin_holds_eight_of_a_machine_that_exists() -> None:
     assert load_machine(machine.accelerator).kind == "gpu"
 
 
+def test_a_faster_tier_added_to_a_base_comes_first(tmp_path: Path) -> None:
+    path = tmp_path / "hbm.toml"
+    path.write_text('base = "skylake"\n[memory.HBM]\ncapacity = "64 GiB"\nbandwidth = "1000 GB/s"\n')
+    assert list(load_machine(path).memory) == ["HBM", "DRAM"]
+
+
 def test_files_change_only_what_they_name() -> None:
     base, changed = load_machine("h100"), load_machine("h200")
     assert changed.compute == base.compute
@@ -69,6 +75,15 @@ def test_files_change_only_what_they_name() -> None:
         ('base = "skylark"\n', r"base: unknown machine 'skylark'; did you mean 'skylake'"),
         ('base = "skylake"\noutstanding = "-1"\n', r"outstanding is -1"),
         ('base = "h100"\nlaunch = "5 GB"\n', r"launch has the unit 'GB'"),
+        ('base = "skylake"\nclock = {value = nan, unit = "GHz"}\n', "clock: nan GHz; a value must be finite"),
+        ('base = "skylake"\nclock = {value = inf, unit = "GHz"}\n', "a value must be finite"),
+        ('base = "skylake"\n[caches.L1]\nsize = "2 MiB"\n', r"caches\.L1\.size is 2 MiB, more than caches\.L2"),
+        ('base = "skylake"\nname = " "\n', "name is empty"),
+        ('base = "skylake"\ncores = "20.5"\n', r"cores is 20\.5; it must be a whole number"),
+        ('base = "skylake"\nmark = "guessed"\nclock = "3 GHz"\n', "clock: mark: Invalid enum value 'guessed'"),
+        ('base = "skylake"\naccelerator = "v1000"\n', "accelerator: unknown machine 'v1000'"),
+        ('base = "mine.toml"\n', "the machine is its own base"),
+        ('base = "skylake"\n[memory.DRAM]\nbandwidth = "inf GB/s"\n', "is no quantity"),
     ],
 )
 def test_a_wrong_file_names_file_key_and_rule(tmp_path: Path, text: str, said: str) -> None:

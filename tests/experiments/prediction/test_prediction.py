@@ -10,12 +10,20 @@ import numpy as np
 import pytest
 
 from hotrow import HotrowError
+from hotrow.analysis.predict import predict
 from hotrow.analysis.prediction.coefficients import datasheet
 from hotrow.analysis.prediction.operators import Setting
+from hotrow.analysis.prediction.steps import Operator
+from hotrow.analysis.prediction.traffic import traffic_of
 from hotrow.experiments.inputs import inputs
 from hotrow.experiments.prediction import command, grids, published, streams, validation
 from hotrow.experiments.prediction.frozen import DEVELOP_TRACES, TEST_TRACES, draw, frozen
+from hotrow.experiments.prediction.host_model import PHASES, phase_seconds
+from hotrow.experiments.prediction.naive import Roof, naive
+from hotrow.experiments.prediction.phases import phases
 from hotrow.experiments.prediction.points import Points, load, pieces, steps
+from hotrow.models.config import load_preset
+from hotrow.models.inputs import uniform_trace
 from hotrow.profiling.host import host_facts
 from hotrow.profiling.machine import Calibration
 from hotrow.profiling.machine_files import load_machine, save_machine
@@ -144,6 +152,17 @@ def test_fitted_coefficients_are_read_back_or_refused(tmp_path: Path) -> None:
         command.load_fitted(tmp_path / "none.json")
 
 
+def test_fitted_coefficients_are_only_of_their_own_machine_and_width(tmp_path: Path) -> None:
+    path = tmp_path / "fitted.json"
+    path.write_bytes(msgspec.json.encode(datasheet(load_machine("genoa"))))
+    request = command.Request(fitted=path)
+    assert command.coefficients(load_machine("genoa"), request).machine == "genoa"
+    with pytest.raises(HotrowError, match="fitted to machine 'genoa', not to 'skylake'"):
+        command.coefficients(load_machine("skylake"), request)
+    with pytest.raises(HotrowError, match="leave one out"):
+        command.coefficients(load_machine("genoa"), dataclasses.replace(request, isa="avx2"))
+
+
 def test_published_numbers_are_the_reference_files(shared: Path) -> None:
     lines = (shared / "reference" / "operator_split_cpu.csv").read_text().splitlines()[1:]
     read = {(line.split(",")[0], int(line.split(",")[1])): line.split(",")[2:4] for line in lines}
@@ -158,3 +177,45 @@ def test_only_eight_h100_are_fitted() -> None:
     assert all(abs(check.apart) < 1e-9 for check in checks if check.fitted)
     assert {check.what for check in checks if check.met} >= {"MLPerf DCNv2, 8 × H200", "MLPerf DCNv2, GH200"}
     assert published.butterfly(1) == 0 < published.butterfly(8) < published.butterfly(2)
+
+
+def test_what_is_fitted_to_a_published_number_meets_it_and_the_others_follow() -> None:
+    per_id, call = published.feeding_per_id(), published.layer_call()
+    assert 20e-9 < per_id < 1e-6  # an id of a list takes 27 ns on a processor of 2023
+    assert 1e-6 < call < 2e-5
+    for checks in (published.gpu_ratios(1, per_id), published.operator_split(call)):
+        fitted = [check for check in checks if check.fitted]
+        assert abs(fitted[0].apart) < 1e-6
+        assert sum(check.met for check in checks) > 0.8 * len(checks)
+    on_v100 = published.big_basin(published.big_basin_per_id())
+    assert [round(check.apart, 6) for check in on_v100 if check.fitted] == [0]
+
+
+def test_naive_models_count_every_byte_once() -> None:
+    costs, roof = datasheet(load_machine("skylake")), Roof(1e11, 1e10)
+    bag = Operator("bag", "embedding", "gather", m=10, k=100, n=16)
+    found = naive(bag, 1000, costs, roof)
+    assert found["DRAM roofline"] == pytest.approx((100 * 4 * 17 + 10 * 4 * 16) / 1e10)
+    assert found["51 GB/s constant"] == pytest.approx(found["DRAM roofline"] * 1e10 / 51e9)
+    assert found["level the table fits in"] < naive(bag, 10**8, costs, roof)["level the table fits in"]
+    layer = Operator("layer", "top", "linear", m=64, k=64, n=64)
+    assert set(naive(layer, 0, costs, roof).values()) == {2 * 64**3 / 1e11}
+
+
+def test_a_training_step_is_forward_backward_and_optimizer() -> None:
+    config = load_preset("rm1").scaled(0.001)
+    made = predict(
+        config, traffic_of(uniform_trace(config, 64), config, 16), datasheet(load_machine("genoa")), "training"
+    )
+    backward, optimizer = (phase_seconds(made, phase) for phase in PHASES)
+    assert 0 < optimizer < backward < made.seconds
+    assert "optimizer" in made.by_role()
+
+
+def test_phases_repeat_without_changing_the_model(tmp_path: Path) -> None:
+    chosen = min((m for m in frozen().models if m.mode == "training" and m.ids == "uniform"), key=lambda m: m.batch)
+    np.savez(tmp_path / "traces.npz", none=np.zeros(1))
+    steps = phases([chosen.name], str(tmp_path / "traces.npz")).steps
+    assert list(steps) == [f"backward {chosen.name}", f"optimizer {chosen.name}"]
+    for step in (*steps.values(), *steps.values()):
+        step()
