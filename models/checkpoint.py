@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .. import HotrowError
 from .dlrm import DLRM
+from .embedding import Table
 
 # The DLRM benchmark's names (its distributed runs put .module between) and ours.
 BENCHMARK_NAMES = (
@@ -44,8 +45,12 @@ def import_benchmark(state: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def load_state(model: DLRM, state: Mapping[str, Tensor]) -> None:
-    """Put `state` into `model`; HotrowError names what is missing, unexpected or of another shape."""
-    own = model.state_dict()
+    """Put `state` into `model`; HotrowError names what is missing, unexpected or of another shape.
+
+    Tables that another process has are passed over.
+    """
+    own, skipped = model.state_dict(), elsewhere(model)
+    state = {name: value for name, value in state.items() if not name.startswith(skipped)}
     problems = []
     if missing := sorted(own.keys() - state.keys()):
         problems.append(f"missing {_listed(missing)}")
@@ -58,7 +63,12 @@ def load_state(model: DLRM, state: Mapping[str, Tensor]) -> None:
     ][:3]
     if problems:
         raise HotrowError(f"the state does not fit model {model.config.name!r}: {'; '.join(problems)}")
-    model.load_state_dict(dict(state))
+    model.load_state_dict(state)
+
+
+def elsewhere(model: DLRM) -> tuple[str, ...]:
+    """How the names of the tables begin that another process has."""
+    return tuple(f"tables.{k}." for k, table in enumerate(model.tables) if not isinstance(table, Table))
 
 
 def _renamed(name: str) -> str | None:

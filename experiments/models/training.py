@@ -29,8 +29,7 @@ from ...models.quantization.inference import quantized
 from ...models.training.evaluation import evaluate, frozen, infer
 from ...models.training.foreign import load_any_model
 from ...models.training.metrics import Metrics, StreamingMetrics
-from ...models.training.state import resume_training, save_model, save_training
-from ...models.training.train import Done, Evaluated, Point, Trainer
+from ...models.training.train import Evaluated, Point, Trainer
 from ...profiling.timer import threads_set
 from ...progress import bar
 from .comparisons import (
@@ -42,13 +41,12 @@ from .comparisons import (
     precision_lines,
 )
 from .compression_study import INTERACTIONS, RATES, Study, compression_study, save_study, study_lines
+from .training_loop import train_through
 from .training_parallel import run_parallel
 from .training_print import Printer, print_architecture, print_batches, print_parameters
 from .training_setup import Setup, default_threads, prepare
-from .training_watch import Log, profiled
 
-STATE, BEST, RESULT, CURVES = "state.safetensors", "best.safetensors", "result.json", "learning-curves"
-ONNX = "model.onnx"
+RESULT, CURVES, ONNX = "result.json", "learning-curves", "model.onnx"
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +146,9 @@ def run(flags: Flags) -> Result:
 def _run_parallel(flags: Flags, say: Callable[[str], None]) -> Result:
     made = run_parallel(flags, say)
     now = made.progress
-    result = Result(made.setup, made.model, now.points, now.tests, None, None, now.reached, ranks=made.times)
+    result = Result(
+        made.setup, made.model, now.points, now.tests, made.inference, made.mean, now.reached, ranks=made.times
+    )
     if flags.out and made.first:
         _keep(result, Path(flags.out))
     return result
@@ -197,45 +197,9 @@ def _model(flags: Flags, setup: Setup, say: Callable[[str], None]) -> DLRM:
 
 def _train(flags: Flags, setup: Setup, model: DLRM, say: Callable[[str], None]) -> Result:
     trainer = Trainer(model, setup.source, setup.training, setup.test)
-    if flags.resume:
-        resume_training(flags.resume, trainer, setup.data)
-    out = Path(flags.out) if flags.out else None
-    if flags.enable_profiling and out is None:
-        raise HotrowError("--enable-profiling needs --out, a folder for the trace")
-    printer = Printer(say, setup.training.best_by, flags.print_time, flags.print_wall_time)
-    log = Log(Path(flags.tensorboard_filename)) if flags.tensorboard_filename else None
-    seconds, trained = 0.0, 0
-    steps = trainer.run() if not flags.enable_profiling or out is None else profiled(trainer.run(), out)
-    try:
-        for done in steps:
-            seconds, trained = seconds + done.seconds, trained + 1
-            printer.batch(done)
-            if log is not None:
-                log.add(done, trainer.progress.steps)
-            _save(flags, trainer, done, setup, out)
-    finally:
-        if log is not None:
-            log.close()
-    if trainer.progress.reached is not None:
-        say(f"stopped: {trainer.progress.reached} has reached its threshold")
-    if flags.save_model and not trainer.progress.tests:
-        save_model(flags.save_model, model)
+    spent = train_through(flags, setup, trainer, say)
     progress = trainer.progress
-    mean = seconds / trained if trained else None
-    return Result(setup, model, progress.points, progress.tests, None, mean, progress.reached)
-
-
-def _save(flags: Flags, trainer: Trainer, done: Done, setup: Setup, out: Path | None) -> None:
-    """Write the best model, and the state where it is due and whole."""
-    if done.test is not None and done.test.best:
-        if flags.save_model:
-            save_model(flags.save_model, trainer.model)
-        if out is not None:
-            save_model(out / BEST, trainer.model)
-    ends = done.test is not None or done.batch == done.batches or trainer.progress.reached is not None
-    due = ends or (flags.save_every > 0 and done.batch % flags.save_every == 0)
-    if out is not None and due and done.whole:
-        save_training(out / STATE, trainer, setup.data)
+    return Result(setup, model, progress.points, progress.tests, None, spent.mean, progress.reached)
 
 
 def _infer(flags: Flags, setup: Setup, model: DLRM, say: Callable[[str], None]) -> Result:

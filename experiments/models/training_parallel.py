@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
+import torch
 import torch.distributed as dist
 
 from ... import HotrowError
@@ -17,67 +19,88 @@ from ...models.benchmark_flags import Flags
 from ...models.dlrm import DLRM
 from ...models.parallel.model import ParallelDLRM
 from ...models.parallel.placement import Rule, place
-from ...models.parallel.training import ParallelTrainer, all_times, process_group, whole_state
-from ...models.training.state import save_state
+from ...models.parallel.training import ParallelTrainer, all_times, process_group
+from ...models.training.foreign import load_any_model
+from ...models.training.metrics import Metrics
 from ...models.training.train import Progress
+from .training_loop import train_through
 from .training_print import Printer
 from .training_setup import Setup, numbers, prepare
 
 TIMES = "ranks.json"
 PROCESSING = timedelta(days=1)  # at most, for rank 0 to process a raw log
-ALONE = ("resume", "inference_only", "load_model", "debug_mode", "enable_profiling", "use_gpu", "save_onnx",
-         "tensorboard_filename", "precisions", "backends", "save_every")  # fmt: skip
+ALONE = ("debug_mode", "save_onnx", "precisions", "backends")
 
 
 @dataclass(frozen=True, eq=False)
 class ParallelResult:
     """What a process has at the end, the same in all but for its tables.
 
-    times: every rank's seconds of lookup, exchange, MLP and backward. first: whether this is rank 0.
+    mean: seconds per batch. times: every rank's seconds of lookup, exchange, MLP and backward. first: whether this is
+    rank 0.
     """
 
     setup: Setup
     model: DLRM
     progress: Progress
+    inference: Metrics | None
+    mean: float | None
     times: tuple[dict[str, Any], ...]
     first: bool
 
 
 def run_parallel(flags: Flags, say: Callable[[str], None]) -> ParallelResult:
-    """Train in all processes; rank 0 says so. Raises HotrowError for what only one process does."""
+    """Train or infer in all processes; rank 0 says so. Raises HotrowError for what only one process does."""
+    cuda = _checked(flags)
+    with process_group(cuda):
+        first = dist.get_rank() == 0
+        setup = _prepared(flags, first)
+        say = say if first else _nothing
+        model = ParallelDLRM(setup.config, _placement(flags, setup), flags.numpy_rand_seed)
+        if flags.load_model:
+            load_any_model(flags.load_model, model.local)
+        if cuda:
+            model.to(f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}")
+        trainer = ParallelTrainer(model, setup.source, setup.training, setup.test)
+        say(f"{model.ranks} processes; tables of each: {', '.join(str(len(own)) for own in model.owned)}")
+        say("time/loss/accuracy (if enabled):")
+        inference, mean = None, None
+        if flags.inference_only:
+            inference = trainer.infer(setup.test or setup.source)
+            say(Printer.metrics(inference))
+        else:
+            mean = train_through(flags, setup, trainer, say, first).mean
+        times = tuple(all_times(model))
+        if first and flags.out:
+            with replacing(Path(flags.out) / TIMES) as beside:
+                beside.write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        for line in _lines(times):
+            say(line)
+        return ParallelResult(setup, model.local, trainer.progress, inference, mean, times, first)
+
+
+def _checked(flags: Flags) -> bool:
+    """Whether to compute on GPUs. Raises HotrowError for flags of one process."""
     given = [name for name in ALONE if getattr(flags, name)]
     given += [name for name in ("quantize_emb_with_bit", "quantize_mlp_with_bit") if getattr(flags, name) != 32]
     given += ["recipe=benchmark"] if flags.recipe == "benchmark" else []
     if given:
         raise HotrowError(f"--{given[0].replace('_', '-')}: only in one process, without torchrun")
-    if flags.dist_backend not in ("", "gloo"):
-        raise HotrowError(f"--dist-backend={flags.dist_backend}: processes on CPUs talk by gloo")
-    with process_group("gloo"):
-        first = dist.get_rank() == 0
-        if not first:  # rank 0 may have files to process, which the others then find
-            dist.monitored_barrier(timeout=PROCESSING)
-        setup = prepare(flags)
-        if first:
-            dist.monitored_barrier(timeout=PROCESSING)
-        model = ParallelDLRM(setup.config, _placement(flags, setup), flags.numpy_rand_seed)
-        trainer = ParallelTrainer(model, setup.source, setup.training, setup.test)
-        if first:
-            say(f"{model.ranks} processes; tables of each: {', '.join(str(len(own)) for own in model.owned)}")
-            say("time/loss/accuracy (if enabled):")
-        printer = Printer(say if first else _nothing, setup.training.best_by, flags.print_time, flags.print_wall_time)
-        for done in trainer.run():
-            printer.batch(done)
-            if done.test is not None and done.test.best:
-                _save(flags, model)
-        if not trainer.progress.tests:
-            _save(flags, model)
-        times = tuple(all_times(model))
-        if first and flags.out:
-            with replacing(Path(flags.out) / TIMES) as beside:
-                beside.write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
-        for line in _lines(times) if first else []:
-            say(line)
-        return ParallelResult(setup, model.local, trainer.progress, times, first)
+    cuda = bool(flags.use_gpu) and torch.cuda.is_available()
+    if flags.dist_backend not in ("", "nccl" if cuda else "gloo"):
+        rule = "processes on GPUs talk by nccl" if cuda else "processes on CPUs talk by gloo"
+        raise HotrowError(f"--dist-backend={flags.dist_backend}: {rule}")
+    return cuda
+
+
+def _prepared(flags: Flags, first: bool) -> Setup:
+    """As prepare; rank 0 may have files to process, which the others then find."""
+    if not first:
+        dist.monitored_barrier(timeout=PROCESSING)
+    setup = prepare(flags)
+    if first:
+        dist.monitored_barrier(timeout=PROCESSING)
+    return setup
 
 
 def _placement(flags: Flags, setup: Setup) -> tuple[int, ...]:
@@ -85,15 +108,6 @@ def _placement(flags: Flags, setup: Setup) -> tuple[int, ...]:
     if flags.placement in get_args(Rule):
         return place(setup.config, dist.get_world_size(), flags.placement)
     return numbers(flags.placement, "placement")
-
-
-def _save(flags: Flags, model: ParallelDLRM) -> None:
-    """The whole model's weights by rank 0, where they are asked for."""
-    if not flags.save_model:
-        return
-    state = whole_state(model)
-    if state is not None:
-        save_state(flags.save_model, model.local.config, state)
 
 
 def _lines(times: tuple[dict[str, Any], ...]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from ... import HotrowError
 from ..data.prefetch import prepared
 from ..data.source import Source
 from ..inputs import Batch
+from ..training.evaluation import on_device
 from ..training.metrics import Metrics, StreamingMetrics
 from ..training.train import Trainer, Training
 from .model import ParallelDLRM
@@ -36,10 +37,13 @@ def processes() -> int:
 
 
 @contextmanager
-def process_group(backend: str = "gloo") -> Iterator[None]:
-    """Join torchrun's other processes. What goes wrong between processes is raised as a HotrowError that says so."""
+def process_group(cuda: bool = False) -> Iterator[None]:
+    """Join torchrun's other processes, by gloo and, for tensors on GPUs, by NCCL.
+
+    What goes wrong between processes is raised as a HotrowError that says so.
+    """
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
         yield
     except (RuntimeError, dist.DistError) as error:
         if not _between_processes(error):
@@ -61,7 +65,20 @@ class ParallelTrainer(Trainer):
         super().__init__(model.local, source, training, test)
         self.parallel = model
 
+    def weights(self) -> dict[str, Tensor] | None:
+        """As Trainer's, on rank 0; every process must call it."""
+        return whole_state(self.parallel, self.model.state_dict())
+
+    def sums(self) -> dict[str, Tensor] | None:
+        """As Trainer's, on rank 0; every process must call it."""
+        return whole_state(self.parallel, self.optimizer.state())
+
+    def infer(self, source: Source) -> Metrics:
+        """Metrics of the model on all samples of a source; every process must call it."""
+        return self._evaluate(source)
+
     def _learn(self, batch: Batch) -> float:
+        batch = on_device(batch, self.model)
         probability = self.parallel(batch)
         start, stop = slices(batch.samples, self.parallel.ranks)[self.parallel.rank]
         own = stop - start
@@ -81,7 +98,7 @@ class ParallelTrainer(Trainer):
         metrics = StreamingMetrics()
         with torch.no_grad():
             for batch in prepared(test, 0):
-                probability = gathered(self.parallel(batch), batch.samples)
+                probability = gathered(self.parallel(on_device(batch, self.model)).cpu(), batch.samples)
                 loss = self.training.loss_of(probability, batch.label)
                 metrics.add(probability.numpy(), batch.label.numpy(), loss.item())
         self.parallel.forget()
@@ -99,9 +116,11 @@ def gathered(own: Tensor, samples: int) -> Tensor:
     return torch.cat([part[: stop - start] for part, (start, stop) in zip(parts, bounds, strict=True)])
 
 
-def whole_state(model: ParallelDLRM) -> dict[str, Tensor] | None:
-    """All weights, on rank 0; None elsewhere. Every process must call it."""
-    own = model.local.state_dict()
+def whole_state(model: ParallelDLRM, own: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """`own` and, of the other processes', what belongs to their tables, on rank 0; None elsewhere.
+
+    own: tensors by the name of a parameter. Every process must call it.
+    """
     names: list[Any] = [None] * model.ranks
     dist.all_gather_object(names, {name: (tuple(value.shape), value.dtype) for name, value in own.items()})
     state = dict(own) if model.rank == 0 else None
@@ -110,7 +129,7 @@ def whole_state(model: ParallelDLRM) -> dict[str, Tensor] | None:
             if not name.startswith("tables."):
                 continue
             if model.rank == rank:
-                dist.send(own[name].contiguous(), 0)
+                dist.send(own[name].cpu().contiguous(), 0)
             elif state is not None:
                 state[name] = torch.empty(shape, dtype=dtype)
                 dist.recv(state[name], rank)

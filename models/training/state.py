@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ... import HotrowError
 from ...atomic import replacing
-from ..checkpoint import load_state
+from ..checkpoint import elsewhere, load_state
 from ..config import ModelConfig
 from ..dlrm import DLRM
 from .train import Progress, Trainer
@@ -28,15 +28,20 @@ MAY_CHANGE = frozenset({"epochs", "goals"})  # a longer training goes on from a 
 
 
 def save_training(path: str | Path, trainer: Trainer, data: Mapping[str, Any]) -> None:
-    """Write the trainer's whole state. data: what the batches come from, as JSON values; a resumed run must have it."""
+    """Write the trainer's whole state. data: what the batches come from, as JSON values; a resumed run must have it.
+
+    Of the processes of one training, all must call it, and one of them writes.
+    """
+    weights, sums = trainer.weights(), trainer.sums()
+    if weights is None or sums is None:
+        return
     about = {
         "config": msgspec.to_builtins(trainer.model.config),
         "training": msgspec.to_builtins(trainer.training),
         "data": dict(data),
         "progress": msgspec.to_builtins(trainer.progress),
     }
-    tensors = _named(MODEL, trainer.model.state_dict()) | _named(OPTIMIZER, trainer.optimizer.state())
-    _write(path, tensors, about)
+    _write(path, _named(MODEL, weights) | _named(OPTIMIZER, sums), about)
 
 
 def save_model(path: str | Path, model: DLRM) -> None:
@@ -52,7 +57,8 @@ def save_state(path: str | Path, config: ModelConfig, state: Mapping[str, Tensor
 def resume_training(path: str | Path, trainer: Trainer, data: Mapping[str, Any]) -> None:
     """Put a saved state into a new trainer, which then goes on as the old one would have.
 
-    Raises HotrowError naming the first thing in which model, training or data differ.
+    A process of several takes its own tables' part, whatever number of processes wrote the state. Raises HotrowError
+    naming the first thing in which model, training or data differ.
     """
     about = read_header(path)
     if "progress" not in about:
@@ -63,7 +69,7 @@ def resume_training(path: str | Path, trainer: Trainer, data: Mapping[str, Any])
         ("data", dict(data)),
     ):
         _same(path, part, about[part], json.loads(json.dumps(now)))
-    tensors = _tensors(path)
+    tensors = _tensors(path, trainer.model)
     load_state(trainer.model, _without(MODEL, tensors))
     trainer.optimizer.load(_without(OPTIMIZER, tensors))
     try:
@@ -76,7 +82,7 @@ def load_model(path: str | Path, model: DLRM) -> None:
     """Put the weights of a saved model or training into `model`. Raises HotrowError naming what does not fit."""
     read_header(path)
     try:
-        load_state(model, _without(MODEL, _tensors(path)))
+        load_state(model, _without(MODEL, _tensors(path, model)))
     except HotrowError as error:
         raise HotrowError(f"{path}: {error}") from error
 
@@ -113,9 +119,12 @@ def _write(path: str | Path, tensors: dict[str, Tensor], about: dict[str, Any]) 
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, beside, {HEADER: header})
 
 
-def _tensors(path: str | Path) -> dict[str, Tensor]:
+def _tensors(path: str | Path, model: DLRM) -> dict[str, Tensor]:
+    """What the file holds, but for tables that another process has."""
+    skipped = elsewhere(model)
     with safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
+        names = [name for name in file.keys() if not name.partition(".")[2].startswith(skipped)]  # noqa: SIM118
+        return {name: file.get_tensor(name) for name in names}
 
 
 def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -140,6 +140,14 @@ class Trainer:
     def _ended(self) -> bool:
         return self.progress.reached is not None
 
+    def weights(self) -> dict[str, Tensor] | None:
+        """The whole model's weights by name; None in a process that keeps nothing."""
+        return self.model.state_dict()
+
+    def sums(self) -> dict[str, Tensor] | None:
+        """The optimizer's whole state by parameter name; None in a process that keeps nothing."""
+        return self.optimizer.state()
+
     def rate(self) -> float:
         """The learning rate of the next step."""
         return self.training.schedule.rate(self.progress.steps) * self.progress.plateau.scale

@@ -3,10 +3,11 @@
 import json
 import os
 import re
-import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -108,7 +109,43 @@ def test_processes_of_torchrun(tmp_path: Path) -> None:
     for one, other in zip(together["points"], alone["points"], strict=True):
         assert one["loss"] == pytest.approx(other["loss"], abs=1e-5)
     main([*SMALL, "--inference-only", f"--load-model={tmp_path / 'm'}", "--quiet"])
-    shutil.rmtree(tmp_path / "out")
+    longer = ["--test-freq=2", "--nepochs=2", "--quiet", "--out"]
+    main([*SMALL, *longer, str(tmp_path / "whole")])
+    main([*SMALL, *longer, str(tmp_path / "out"), "--resume", str(tmp_path / "out" / "state.safetensors")])
+    one, other = (json.loads((tmp_path / name / "result.json").read_text())["points"] for name in ("out", "whole"))
+    assert len(one) == 8
+    assert [p["loss"] for p in one] == pytest.approx([p["loss"] for p in other], abs=1e-5)
+    assert (tmp_path / "out" / "best.safetensors").is_file()
+
+
+def test_a_process_alone_in_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    environment = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+
+    def go(together: bool, *flags: str) -> dict[str, Any]:
+        out = tmp_path / f"{together}"
+        with monkeypatch.context() as patch:
+            for name, value in environment.items() if together else ():
+                patch.setenv(name, value)
+            patch.setattr(training, "processes", lambda: 1 + together)
+            main([*SMALL, "--quiet", "--out", str(out), *flags])
+        result: dict[str, Any] = json.loads((out / "result.json").read_text())
+        return result
+
+    both = (False, True)
+    log = [f"--tensorboard-filename={tmp_path / 'log'}", "--save-every=1"]
+    alone, together = (go(way, *log, f"--save-model={tmp_path / str(way)}.model") for way in both)
+    assert [p["loss"] for p in together["points"]] == pytest.approx([p["loss"] for p in alone["points"]], abs=1e-6)
+    assert together["seconds_per_batch"] > 0
+    assert len(list((tmp_path / "log").iterdir())) >= 1
+    alone, together = (go(way, "--inference-only", f"--load-model={tmp_path}/True.model") for way in both)
+    assert together["inference"] == pytest.approx(alone["inference"], abs=1e-6)
+    alone, together = (
+        go(way, "--nepochs=2", "--resume", str(tmp_path / "True" / "state.safetensors")) for way in (True, False)
+    )
+    assert [p["loss"] for p in together["points"]] == pytest.approx([p["loss"] for p in alone["points"]], abs=1e-6)
 
 
 @pytest.mark.parametrize(

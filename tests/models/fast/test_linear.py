@@ -18,7 +18,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch):
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("samples", [3, 4, 9, 40])
+@pytest.mark.parametrize("samples", [3, 4, 9, 40, 131])  # the last more than a tile
 @pytest.mark.parametrize("inputs", [1, 13, 32, 45])
 def test_an_mlp_as_torch_has_it(samples: int, inputs: int) -> None:
     torch.manual_seed(samples)

@@ -15,6 +15,7 @@ import pytest
 from hotrow import HotrowError
 from hotrow.models.config import ModelConfig, TableConfig
 from hotrow.models.parallel.placement import check_placement, place, slices
+from hotrow.models.training.state import resume_training
 
 SCRIPT = Path(__file__).with_name("train_in_processes.py")
 CONFIG = ModelConfig("m", 1, (2,), (1,), "cat", tuple(TableConfig(f"t{n}", n, 2) for n in (10, 50, 20, 30, 25)))
@@ -62,6 +63,12 @@ def test_processes_share_a_training(ranks: int, alone: dict[str, Any], tmp_path:
         assert [part["rank"] for part in times] == list(range(ranks))
         assert sorted(k for part in times for k in part["tables"]) == list(range(len(script().CASES[name][1])))
         assert all(part["batches"] > 0 and part["exchange"] > 0 and part["mlp"] > 0 for part in times)
+    assert results["resumed"]["again"] == results["resumed"]["whole"], "a resumed training is exactly the same"
+    single = script().trainer("bags", False)
+    resume_training(tmp_path / "state.safetensors", single, {})
+    assert single.progress.batch == 3
+    losses = script().outcome(single)["losses"]
+    np.testing.assert_allclose(losses, alone["bags"]["losses"], rtol=0, atol=1e-5)
 
 
 def test_a_process_that_dies_ends_the_job_with_a_message(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from hotrow.models.data.distributions import Pooling
 from hotrow.models.data.random_source import RandomSource
 from hotrow.models.parallel.model import ParallelDLRM
 from hotrow.models.parallel.placement import place
-from hotrow.models.parallel.training import ParallelTrainer, all_times, process_group, whole_state
+from hotrow.models.parallel.training import ParallelTrainer, all_times, process_group
 from hotrow.models.tables import Hashed, QuotientRemainder
 from hotrow.models.training.schedule import Schedule
+from hotrow.models.training.state import resume_training, save_training
 from hotrow.models.training.train import Trainer, Training
 
 PLAIN = tuple(TableConfig(f"t{k}", 5 + 7 * k, 8) for k in range(5))
@@ -57,15 +58,30 @@ def outcome(made: Trainer) -> dict[str, Any]:
     }
 
 
+def resumed(state: Path) -> dict[str, Any]:
+    """Numbers of a training kept at its third batch and gone on with in a new model, and of the whole one."""
+    whole, part, again = (trainer("bags", True) for _ in range(3))
+    expected = outcome(whole)
+    for number, _ in enumerate(part.run(), start=1):
+        if number == 3:
+            save_training(state, part, {})
+            break
+    dist.barrier()
+    for parameter in again.model.parameters():
+        parameter.detach().fill_(9)
+    resume_training(state, again, {})
+    return {"whole": expected, "again": outcome(again)}
+
+
 def main(out: Path) -> None:
     torch.set_num_threads(1)
     with process_group():
-        results = {}
+        results = {"resumed": resumed(out.with_name("state.safetensors"))}
         for name in CASES:
             made = trainer(name, True)
             assert isinstance(made, ParallelTrainer)
             results[name] = outcome(made)
-            state, times = whole_state(made.parallel), all_times(made.parallel)
+            state, times = made.weights(), all_times(made.parallel)
             results[name]["times"] = times
             if state is not None:
                 results[name]["weights"] = {key: value.flatten().tolist() for key, value in state.items()}

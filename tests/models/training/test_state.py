@@ -66,7 +66,7 @@ def test_kill_nine_loses_nothing_but_the_last_steps(tmp_path: Path) -> None:
     arguments = ["--data-size=400", "--mini-batch-size=1", "--nepochs=2", "--save-every=7", "--threads=1", "--json"]
     run = "import sys; from hotrow.experiments.models.training import main; main(sys.argv[1:])"
     slow = (
-        "import os, time, hotrow.experiments.models.training as t; inner = t.save_training; count = [0]\n"
+        "import os, time, hotrow.experiments.models.training_loop as t; inner = t.save_training; count = [0]\n"
         "def save(*a):\n"
         "    inner(*a); count[0] += 1\n"
         "    if count[0] == 70: os.kill(os.getpid(), 9)\n"
