@@ -18,7 +18,7 @@ from ..tracegen import locality as measured
 from ..tracegen.clock import ClockedTable
 from ..tracegen.generate import Synthesis, calibrated, synthesize, table_rng
 from ..tracegen.profile import Certificate, TableLocality, TableProfile, TraceProfile, Variant
-from ..tracegen.synthesis.ages import fitted_ages
+from ..tracegen.synthesis.depthband import Demand
 from ..tracegen.synthesis.depths import depth_edges, implied_depths
 from .fidelity import by_lag, cache_sizes
 from .miss_ratio import lru_curve
@@ -80,10 +80,11 @@ def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TablePr
     if locality is None:
         return table
     sizes = cache_sizes(table.distinct)
-    implied, steady = implied_curves(table, locality, sizes)
+    asked = Demand.of(table, locality)
+    implied, steady = implied_curves(table, locality, sizes, asked)
     noisy = locality.noise["spans"] > 0
     tried = [
-        judge(table, locality, variant, implied, sizes, table_rng(seed, number, 1))
+        judge(table, locality, variant, implied, sizes, asked, table_rng(seed, number, 1))
         for variant in (*CANDIDATES, *(NOISY if noisy else ()))
     ]
     best = min(tried, key=lambda candidate: candidate.score)
@@ -91,13 +92,19 @@ def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TablePr
     return msgspec.structs.replace(best.table, certificate=certificate)
 
 
-def implied_curves(table: TableProfile, locality: TableLocality, sizes: Ints) -> tuple[Floats, Floats]:
-    """LRU miss ratios at `sizes` implied by the age matrix, and by its sum over windows (no phases)."""
-    ages = fitted_ages(table, locality).demand
+def implied_curves(
+    table: TableProfile, locality: TableLocality, sizes: Ints, asked: Demand | None = None
+) -> tuple[Floats, Floats]:
+    """LRU miss ratios at `sizes` implied by the age matrix, and by its sum over windows (no phases).
+
+    asked: Demand.of the table, where the caller has it already.
+    """
+    asked = asked or Demand.of(table, locality)
+    ages = asked.ages.demand
     width = measured.window_length(locality.length, len(ages))
     even = np.tile(ages.mean(0), (len(ages), 1))
     return (
-        _curve(implied_depths(ages, locality.length, width, table.distinct), table.distinct, sizes),
+        _curve(asked.depths, table.distinct, sizes),
         _curve(implied_depths(even, locality.length, width, table.distinct), table.distinct, sizes),
     )
 
@@ -113,11 +120,12 @@ def judge(
     variant: Variant,
     implied: Floats,
     sizes: Ints,
+    asked: Demand,
     rng: np.random.Generator,
 ) -> Candidate:
     """Generate by `variant` and measure the result's distances from the released statistics."""
     ready = calibrated(msgspec.structs.replace(table, variant=variant, calibration=None), rng)
-    made = synthesize(ready, rng)
+    made = synthesize(ready, rng, asked)
     seen = measured.history(_clocked(locality, made, table.rows), 1)
     generated = lru_curve(made.order, threads=1).miss_ratio(sizes)
     return Candidate(

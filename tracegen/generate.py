@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from .. import HotrowError
 from .popularity import expand
 from .profile import TableProfile, TraceProfile
-from .synthesis.ages import fitted_ages
-from .synthesis.depthband import depthband
+from .synthesis.depthband import Demand, depthband
 from .synthesis.renewal import calibrate, renewal
 from .synthesis.rows import draw_rows
 from .trace import MAX_ROWS, TableLookups, Trace, concatenate
@@ -46,11 +45,12 @@ def generate_chunks(profile: TraceProfile, samples: int | None = None, seed: int
     if profile.samples < 1:
         raise HotrowError(f"profile {profile.name!r} has no samples to learn from")
     ids = [row_ids(table, table_rng(seed, k, 0)) for k, table in enumerate(profile.tables)]
+    asked = [_asked(table) if samples > profile.samples else None for table in profile.tables]
     for block, start in enumerate(range(0, samples, profile.samples)):
         count = min(profile.samples, samples - start)
         yield Trace(
             tuple(
-                _lookups(table, ids[k], synthesize(table, table_rng(seed, k, block + 1)), count)
+                _lookups(table, ids[k], synthesize(table, table_rng(seed, k, block + 1), asked[k]), count)
                 for k, table in enumerate(profile.tables)
             )
         )
@@ -66,8 +66,8 @@ def row_ids(table: TableProfile, rng: np.random.Generator) -> Ints:
     return rng.choice(min(table.rows, MAX_ROWS - 1), table.distinct, replace=False).astype(np.int64)
 
 
-def synthesize(table: TableProfile, rng: np.random.Generator) -> Synthesis:
-    """One block of the table by its variant's design."""
+def synthesize(table: TableProfile, rng: np.random.Generator, asked: Demand | None = None) -> Synthesis:
+    """One block of the table by its variant's design; asked: Demand.of the table, where the caller has it already."""
     sizes = np.ones(table.samples, np.int64) if table.bags is None else expand(table.bags)
     if table.bags is not None:
         rng.shuffle(sizes)
@@ -81,9 +81,15 @@ def synthesize(table: TableProfile, rng: np.random.Generator) -> Synthesis:
     if table.variant.design == "renewal":
         calibration = table.calibration or calibrate(rows, locality, rng)
         return Synthesis(renewal(rows, locality, calibration, rng), sizes, slots, 0.0)
-    ages = fitted_ages(table, locality)
-    bands = depthband(rows, locality, ages, slots, rng)
+    bands = depthband(rows, locality, asked or Demand.of(table, locality), slots, rng)
     return Synthesis(bands.order, sizes, slots, bands.fallback)
+
+
+def _asked(table: TableProfile) -> Demand | None:
+    """What the depth band asks of every block; None for other designs."""
+    if table.locality is None or table.variant.design != "depthband":
+        return None
+    return Demand.of(table, table.locality)
 
 
 def calibrated(table: TableProfile, rng: np.random.Generator) -> TableProfile:

@@ -22,7 +22,7 @@ class Packed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if length < 0:
                 raise ValueError(f"shape {self.shape}; lengths are not negative")
             size *= length
-        found = sum(times for _, times in _runs(self.values))
+        found = int(_runs(self.values)[1].sum())
         if found != size:
             raise ValueError(f"{found} values for shape {self.shape}; it needs {size}")
 
@@ -37,12 +37,17 @@ class Packed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def array(self) -> NDArray[np.int64]:
         """The integers again, int64, in their shape."""
-        runs = list(_runs(self.values))
-        values = np.array([value for value, _ in runs], np.int64)
-        return np.repeat(values, [times for _, times in runs]).reshape(self.shape)
+        return np.repeat(*_runs(self.values)).reshape(self.shape)
 
 
-def _runs(words: str) -> Any:
-    for word in words.split():
-        value, _, times = word.partition("*")
-        yield int(value), int(times or 1)
+def _runs(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Values, and how often each is repeated; few words have a star, so only those are taken apart one by one."""
+    words = text.split()
+    times = np.ones(len(words), np.int64)
+    for k, word in enumerate(words):
+        if "*" in word:
+            words[k], _, repeated = word.partition("*")
+            times[k] = int(repeated)
+    if times.size and times.min() < 0:
+        raise ValueError(f"{times.min()} repetitions of a value; they are not negative")
+    return np.array(list(map(int, words)), np.int64), times

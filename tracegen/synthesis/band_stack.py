@@ -39,13 +39,21 @@ def _add(tree: Ints, levels: Ints, place: int, value: int) -> None:
 
 @lean_step
 def _find(tree: Ints, levels: Ints, rest: int) -> int:
-    """The place whose weight covers `rest`, counted from the oldest."""
+    """The place whose weight covers `rest`, counted from the oldest: eight at a time, then one by one."""
     place = 0
     for level in range(len(levels)):
-        place <<= SHIFT
-        while rest >= tree[levels[level] + place]:
-            rest -= tree[levels[level] + place]
-            place += 1
+        k = levels[level] + (place << SHIFT)
+        while True:  # beyond the level's end there is more weight, so that the step is not taken
+            eight = (tree[k] + tree[k + 1]) + (tree[k + 2] + tree[k + 3])
+            eight += (tree[k + 4] + tree[k + 5]) + (tree[k + 6] + tree[k + 7])
+            if rest < eight:
+                break
+            rest -= eight
+            k += 8
+        while rest >= tree[k]:
+            rest -= tree[k]
+            k += 1
+        place = k - levels[level]
     return place
 
 

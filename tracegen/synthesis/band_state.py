@@ -19,7 +19,7 @@ class BandStack(NamedTuple):
 
     node int32 [rows, 8]: the rows above and below in the stack (−1 at the ends), band, weight, place in the tree's
     order (−1 before birth), lookups left. row_at: the row at every place. tree: sums of weights over
-    … 1024, 32, 1 places; levels: where each begins. ends: newest and oldest row, rows
+    … 1024, 32, 1 places, and 8 zeros; levels: where each begins. ends: newest and oldest row, rows
     born, next free place. first: top row of every band. band float64 [6, bins and some zeros]: weight, accesses to be
     made, usual weight and its inverse, weight over usual, accesses × that ratio. planned: lookups left of a
     hot row in this window. period: accesses between two looks at every band. sums: room for those of blocks of bands.
@@ -49,7 +49,7 @@ def empty_stack(counts: Ints, hot: int, edges: Ints) -> BandStack:
     return BandStack(
         node=node,
         row_at=np.zeros(sizes[-1], np.int32),
-        tree=np.zeros(sum(sizes), np.int64),
+        tree=np.zeros(sum(sizes) + 8, np.int64),
         levels=np.cumsum([0, *sizes[:-1]]),
         ends=np.array([-1, -1, 0, 0], np.int32),
         first=np.full(bins, -1, np.int32),

@@ -13,14 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..locality import window_length
-from ..profile import TableLocality
-from .ages import Ages
+from ..profile import TableLocality, TableProfile
+from .ages import Ages, fitted_ages
 from .band_stack import draw
 from .band_state import empty_stack
 from .depths import depth_edges, implied_depths, whole
 from .rows import Rows
 
 Ints = NDArray[np.int64]
+
+
+class Demand(NamedTuple):
+    """What a table's statistics ask of every window: ages as fitted, and lookups per window × stack-distance bin."""
+
+    ages: Ages
+    depths: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, table: TableProfile, locality: TableLocality) -> Demand:
+        """The same for every trace of the table, so made once where several are generated."""
+        ages = fitted_ages(table, locality)
+        width = window_length(locality.length, len(ages.demand))
+        return cls(ages, implied_depths(ages.demand, locality.length, width, table.distinct))
 
 
 class Bands(NamedTuple):
@@ -30,12 +44,11 @@ class Bands(NamedTuple):
     fallback: float
 
 
-def depthband(rows: Rows, locality: TableLocality, ages: Ages, slots: Ints, rng: np.random.Generator) -> Bands:
+def depthband(rows: Rows, locality: TableLocality, asked: Demand, slots: Ints, rng: np.random.Generator) -> Bands:
     """Row numbers in time order; slots: rising slots of the clock that are filled, one per access."""
     length = locality.length
-    width = window_length(length, len(ages.demand))
-    filled = np.bincount(slots // width, minlength=len(ages.demand))
-    depths = implied_depths(ages.demand, length, width, len(rows.counts))
+    width = window_length(length, len(asked.depths))
+    filled = np.bincount(slots // width, minlength=len(asked.depths))
     edges = depth_edges(len(rows.counts))
     state = empty_stack(rows.counts, len(rows.activity), edges)
     out = np.empty(len(slots), np.int64)
@@ -43,11 +56,11 @@ def depthband(rows: Rows, locality: TableLocality, ages: Ages, slots: Ints, rng:
         state,
         out,
         slots,
-        whole(depths, filled),
+        whole(asked.depths, filled),
         edges,
         np.argsort(rows.births + rng.random(len(rows.births)), kind="stable"),
         rows.births + rows.spans,
-        ages.deaths,
+        asked.ages.deaths,
         np.ascontiguousarray(rows.activity.T),
         length,
         width,
