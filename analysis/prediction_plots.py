@@ -43,42 +43,58 @@ def predicted_against_measured(groups: Sequence[Points], title: str) -> Figure:
         return figure
 
 
-def rooflines(roofs: Sequence[Roof], operators: Mapping[str, float]) -> Figure:
-    """Attainable GFLOP/s over FLOPs per byte, one line per machine; operators: name → FLOPs per byte, upright lines."""
+def rooflines(machines: Sequence[tuple[Roof, Mapping[str, tuple[float, float]]]], title: str) -> Figure:
+    """Attainable GFLOP/s over FLOPs per byte, a line per machine, and on each what operators reach.
+
+    machines: a roof, and by operator FLOPs per byte and predicted FLOP/s. Above its slope: rows came from caches.
+    """
     with _look("roofline"):
-        figure, axes = _axes(6.8, 4.2)
+        figure, axes = _axes(6.8, 4.4)
         ends = 0.02, 2000.0
-        for k, each in enumerate(roofs):
+        operators = list(dict.fromkeys(name for _, reached in machines for name in reached))
+        for k, (each, reached) in enumerate(machines):
+            colour = PALETTE[k % len(PALETTE)]
             x = [ends[0], each.ridge, ends[1]]
             y = [1e-9 * each.attainable(at) for at in x]
-            axes.plot(x, y, label=each.machine, color=PALETTE[k % len(PALETTE)], linestyle=DASHES[k % len(DASHES)])
+            axes.plot(x, y, label=each.machine, color=colour, linestyle=DASHES[k % len(DASHES)])
+            for name, (intensity, flops) in reached.items():
+                marker = MARKERS[operators.index(name) % len(MARKERS)]
+                axes.plot(intensity, 1e-9 * flops, marker=marker, color=colour, markersize=6, linestyle="")
+        for k, name in enumerate(operators):
+            axes.plot([], [], marker=MARKERS[k % len(MARKERS)], color="#666666", linestyle="", label=name)
         _log_x(axes)
         _log_y(axes)
-        axes.set(title="Rooflines, fp32, every byte from memory")
-        axes.set(xlabel="FLOPs per byte", ylabel="attainable GFLOP/s")
-        for k, (name, intensity) in enumerate(sorted(operators.items(), key=lambda item: item[1])):
-            axes.axvline(intensity, color="#666666", linewidth=0.8, linestyle=":")
-            place = (intensity, 0.02 + 0.16 * (k % 4))
-            axes.annotate(f" {name}", place, xycoords=("data", "axes fraction"), fontsize=7, rotation=90, va="bottom")
-        axes.legend(fontsize=8, loc="upper left")
+        axes.set(title=f"Rooflines of whole machines, fp32, and what is predicted to be reached\n{title}")
+        axes.set(xlabel="FLOPs per byte, every byte moved once", ylabel="GFLOP/s")
+        axes.legend(fontsize=7, loc="upper left", ncols=2)
         return figure
 
 
-def what_if(factors: Sequence[float], curves: Mapping[str, Sequence[float]], title: str) -> Figure:
-    """Seconds of a step over a thing's size times a factor, one line per thing."""
+def what_if(
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    points: Mapping[str, Sequence[tuple[float, float, float, float]]],
+    title: str,
+) -> Figure:
+    """Seconds of a step over a thing's size times a factor, one line per thing.
+
+    curves: factors and predicted seconds. points: factors and measured seconds with the ends of their interval, drawn
+    in the colour of the curve of the same name.
+    """
     with _look("what-if"):
-        figure, axes = _axes()
-        for k, (name, seconds) in enumerate(curves.items()):
-            axes.plot(
-                factors,
-                [1e6 * s for s in seconds],
-                label=name,
-                marker=MARKERS[k % len(MARKERS)],
-                color=PALETTE[k % len(PALETTE)],
-                linestyle=DASHES[k % len(DASHES)],
-            )
+        figure, axes = _axes(6.8, 4.4)
+        for k, (name, curve) in enumerate(curves.items()):
+            look = {"color": PALETTE[k % len(PALETTE)], "marker": MARKERS[k % len(MARKERS)]}
+            x, y = zip(*curve, strict=True)
+            axes.plot(x, [1e6 * s for s in y], label=name, markersize=3, linestyle=DASHES[k % len(DASHES)], **look)
+            for factor, value, low, high in points.get(name, ()):
+                reach = [[1e6 * (value - low)], [1e6 * (high - value)]]
+                axes.errorbar(factor, 1e6 * value, yerr=reach, markersize=8, fillstyle="none", capsize=3, **look)
+        if any(points.values()):
+            axes.plot([], [], linestyle="", marker="o", fillstyle="none", color="#666666", label="measured")
+        factors = sorted({factor for curve in curves.values() for factor, _ in curve})
         axes.set_xscale("log", base=2)
-        axes.set_xticks(list(factors), [f"{factor:g} ×" for factor in factors])
-        axes.set(xlabel="of what the machine has", ylabel="predicted time per step, µs", title=title, ylim=(0, None))
+        axes.set_xticks(factors, [f"{factor:g} ×" for factor in factors], fontsize=8)
+        _log_y(axes)
+        axes.set(xlabel="of what the machine, the model or its batch has", ylabel="time per step, µs", title=title)
         axes.legend(fontsize=8)
         return figure

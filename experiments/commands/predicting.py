@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ... import HotrowError
 from .options import Figures, Json, Quiet, Scale, print_grids, print_json, print_notes, save_figures
+
+if TYPE_CHECKING:
+    from ...tracegen.trace import Trace
+    from ..prediction.command import Answer
+    from ..prediction.measured_points import Points
 
 
 def predict(
@@ -37,6 +43,12 @@ def predict(
     validate: Annotated[
         bool, typer.Option("--validate", help="Measure the frozen list on this host, fit, and print every error.")
     ] = False,
+    minutes: Annotated[
+        float | None, typer.Option(help="--validate: start no process after so many; the next call carries on.")
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Also time the model on this host, and mark it in the what-if figure.")
+    ] = False,
     traces: Annotated[Path | None, typer.Option(help="--validate: folder with real traces (NAME.npz).")] = None,
     out: Figures = None,
     as_json: Json = False,
@@ -47,12 +59,13 @@ def predict(
     Example: hotrow predict --preset rm2 --machine skylake --trace meta-2021
     """
     if validate:
-        _validate(out or Path("validation"), machine, traces, as_json, quiet)
+        _validate(out or Path("validation"), machine, traces, minutes, as_json, quiet)
         return
     from ...analysis.prediction.operators import Setting
     from ..inputs import inputs
     from ..measured.profile_answer import whole_numbers
-    from ..prediction import command, grids
+    from ..prediction import command, figures, grids
+    from ..validation import validation
 
     if mode not in ("inference", "training"):
         raise HotrowError(f"--mode {mode!r}; it is inference or training")
@@ -66,28 +79,48 @@ def predict(
         against=against,
         fitted=fitted,
     )
+    if measure:
+        validation.host_machine(machine)
     least = command.FEWEST_BATCHES * max(request.batches)
     config, lookups = inputs(preset, trace, scale, samples=least)
     found = command.answer(config, lookups, machine, request)
+    timed = _timed(found, lookups, quiet) if measure else {}
     if out is not None:
-        save_figures(grids.figures(found), out)
+        save_figures(figures.figures(found, timed), out)
         grids.save(found, out)
     if as_json:
-        print_json(grids.plain(found))
+        print_json(grids.plain(found, timed))
         return
-    print_grids(grids.grids(found))
+    print_grids(grids.grids(found, timed))
     if not quiet:
         print_notes(found.notes)
 
 
-def _validate(folder: Path, machine: str, traces: Path | None, as_json: bool, quiet: bool) -> None:
-    """Measure what `folder` lacks of the frozen list, fit on its development part, and report."""
+def _timed(found: Answer, lookups: Trace, quiet: bool) -> Points:
+    """The same steps on this host."""
     from ... import progress
-    from ..prediction import points, validation
+    from ..prediction import measured_points
+
+    with progress.bar("measure", "processes", measured_points.processes(found), quiet) as advance:
+        return measured_points.measure(found, lookups, advance)
+
+
+def _validate(
+    folder: Path, machine: str, traces: Path | None, minutes: float | None, as_json: bool, quiet: bool
+) -> None:
+    """Measure what `folder` lacks of the frozen list, fit on its development part, and report."""
+    if minutes is not None and not minutes > 0:
+        raise HotrowError(f"--minutes {minutes:g}; it must be above 0")
+    from ... import progress
+    from ..validation import points, validation
 
     here = validation.host_machine(machine)
     with progress.bar("validate", "processes", points.steps(points.load(folder / "points.json")), quiet) as advance:
-        measured = points.measure(folder, traces=traces, advance=advance)
+        budget = math.inf if minutes is None else 60 * minutes
+        measured = points.measure(folder, traces=traces, budget=budget, advance=advance)
+    left = points.steps(measured)
+    if left and not quiet:
+        print_notes((f"{left} processes are still to be measured; the same command carries on",))
     report = validation.validate(measured, folder, here)
     save_figures(validation.figures(report), folder)
     if as_json:

@@ -1,26 +1,23 @@
-"""Predictions as tables, as plain values and as figures."""
+"""Predictions as tables and as plain values."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ...analysis import plots, prediction_plots, roofline, sharding
-from ...analysis.predict import OperatorTime, Prediction, predict
-from ...analysis.prediction.costs import Coefficients
-from ...analysis.prediction.vary import AXES, vary
+from ...analysis import sharding
+from ...analysis.predict import OperatorTime, Prediction
 from ...atomic import replacing
-from ...models.cost import by_role, forward_cost, uniform_bags
-from ...profiling.machine_files import load_machine
 from ..grid import Grid
 from .command import Answer
+from .curves import curves_of
+from .measured_points import Points
 
-FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-PEERS = ("skylake", "emerald-rapids", "genoa", "h100")  # rooflines drawn beside the machine's own
 FEWEST_OPERATORS = 12
 
 
@@ -37,8 +34,8 @@ def rate(value: float) -> str:
     return f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:,.2f} M"
 
 
-def grids(found: Answer) -> tuple[Grid, ...]:
-    """Steps by batch, the middle batch by operator, and the decisions."""
+def grids(found: Answer, measured: Points | None = None) -> tuple[Grid, ...]:
+    """Steps by batch, the middle batch by operator, the decisions, and what was measured of the same steps."""
     made = [
         steps_grid(found),
         operators_grid(found.middle),
@@ -48,6 +45,8 @@ def grids(found: Answer) -> tuple[Grid, ...]:
     ]
     if found.widths:
         made.append(widths_grid(found))
+    if measured:
+        made.append(measured_grid(found, measured))
     return tuple(made)
 
 
@@ -62,7 +61,7 @@ def steps_grid(found: Answer) -> Grid:
         side = made.batch * made.setting.models / made.seconds
         ratio = (f"{found.ratios[made.batch]:.2f}",) if found.ratios else ()
         worst = f"{bound.operator.name}: {bound.bound}"
-        rows.append((f"{made.batch:,}", _interval(made), rate(side), worst, *shares, *ratio))
+        rows.append((f"{made.batch:,}", interval(made), rate(side), worst, *shares, *ratio))
     setting = found.middle.setting
     beside = f", {setting.models} side by side" if setting.models > 1 else ""
     caption = (
@@ -73,7 +72,8 @@ def steps_grid(found: Answer) -> Grid:
     return Grid(caption, (*heads, "× against") if found.ratios else heads, tuple(rows), "predicted")
 
 
-def _interval(made: Prediction | OperatorTime) -> str:
+def interval(made: Prediction | OperatorTime) -> str:
+    """Seconds and the ends of their 90 % interval."""
     return f"{seconds(made.seconds)} ({seconds(made.low)} … {seconds(made.high)})"
 
 
@@ -86,7 +86,7 @@ def operators_grid(made: Prediction) -> Grid:
     rows = tuple(
         (
             role or each.operator.name,
-            _interval(each),
+            interval(each),
             f"{100 * each.seconds / made.seconds:.1f}",
             each.bound,
             ", ".join(f"{cause} {100 * s / each.seconds:.0f} %" for cause, s in _largest(each.parts)),
@@ -154,9 +154,26 @@ def widths_grid(found: Answer) -> Grid:
     return Grid("Bound by SIMD width", ("bits", *roles), rows, "predicted")
 
 
-def plain(found: Answer) -> dict[str, Any]:
+def measured_grid(found: Answer, measured: Points) -> Grid:
+    """One row per measured step, beside what is predicted where a prediction stands at the same place."""
+    curves = curves_of(found)
+    rows = []
+    for axis, points in measured.items():
+        predicted = dict(curves.get(axis, ()))
+        for point in points:
+            there = predicted.get(point.factor)
+            off = "–" if there is None else f"{100 * (there / point.seconds - 1):+.0f} %"
+            said = "–" if there is None else seconds(there)
+            measured_words = f"{seconds(point.seconds)} ({seconds(point.low)} … {seconds(point.high)})"
+            rows.append((f"{axis} × {point.factor:g}", measured_words, said, off))
+    heads = ("what", "measured (95 % interval)", "predicted", "off by")
+    return Grid(f"Measured on this host, around batch {found.middle.batch:,}", heads, tuple(rows), "measured")
+
+
+def plain(found: Answer, measured: Points | None = None) -> dict[str, Any]:
     """Everything as plain values, for JSON; times in seconds."""
     return {
+        "measured": {axis: [asdict(point) for point in own] for axis, own in (measured or {}).items()},
         "model": found.config.name,
         "machine": found.costs.machine,
         "how": found.costs.mode,
@@ -193,42 +210,6 @@ def _plain_step(made: Prediction) -> dict[str, Any]:
     ]
     whole = {name: getattr(made, name) for name in ("batch", "mode", "seconds", "low", "high")}
     return whole | {"threads": made.setting.threads, "models": made.setting.models, "operators": operators}
-
-
-def figures(found: Answer) -> dict[str, Any]:
-    """Shares of a step by batch, rooflines, what-if curves; by file name."""
-    parts = {
-        role: [each.by_role()[role].seconds / each.seconds for each in found.predictions]
-        for role in found.middle.by_role()
-    }
-    names = [f"batch {made.batch:,}: {_interval(made)}" for made in found.predictions]
-    return {
-        "predicted-shares": plots.stacked_shares(
-            names, list(parts.items()), "Predicted time by part", "share of the predicted step, %"
-        ),
-        "roofline": _roofline(found),
-        "what-if": _what_if(found),
-    }
-
-
-def _roofline(found: Answer) -> Any:
-    machines = [found.machine, *(load_machine(name) for name in PEERS if name != found.machine.name)]
-    bags = uniform_bags(found.config, found.middle.batch)
-    costs = {role: cost.intensity for role, cost in by_role(forward_cost(found.config, bags)).items() if cost.flops}
-    return prediction_plots.rooflines([roofline.roof(machine) for machine in machines], costs)
-
-
-def _what_if(found: Answer) -> Any:
-    traffic = found.traffic[found.middle.batch]
-
-    def step(costs: Coefficients) -> float:
-        return predict(found.config, traffic, costs, found.middle.mode, found.middle.setting).seconds
-
-    axes = [axis for axis in AXES if axis != "cores" and (axis != "SIMD width" or found.costs.kind == "cpu")]
-    curves: dict[str, list[float]] = {
-        axis: [step(vary(found.costs, axis, factor)) for factor in FACTORS] for axis in axes
-    }
-    return prediction_plots.what_if(FACTORS, curves, f"{found.config.name} on {found.costs.machine}: what if")
 
 
 def save(found: Answer, folder: Path) -> None:
