@@ -87,22 +87,28 @@ def _greedy(
 
 
 def torchrec_constraints(config: ModelConfig, traffic: Traffic, chosen: Plan) -> dict[str, Any]:
-    """The plan as TorchRec's ParameterConstraints by table, as plain values, with what its planner cannot know.
+    """The plan for TorchRec's planner, as plain values, with what that cannot know.
 
-    Keys are fields of torchrec.distributed.planner.types.ParameterConstraints (sharding_types, pooling_factors);
-    "device" is the plan's, "miss_ratio" by share of the table cached is for its UVM caching load factors.
+    constraints: by table, keyword arguments of torchrec.distributed.planner.types.ParameterConstraints. device: the
+    plan's, by table. miss_ratio: by table, of a cache that holds a share of it; 1 − ratio is what a load factor of
+    torchrec.distributed.types.CacheParams buys.
     """
+    names = [table.name for table in config.tables]
     owner = {k: device for device, own in enumerate(chosen.devices) for k in own}
-    made = {}
-    for k, table in enumerate(config.tables):
-        size = BYTE * table.parameters
-        made[table.name] = {
-            "sharding_types": ["table_wise"],
-            "pooling_factors": [traffic.per_table[k]],
-            "device": owner[k],
-            "miss_ratio": {str(share): alone(traffic, k, share * size, 4 * table.dim) for share in CURVE_SHARES},
-        }
-    return made
+    return {
+        "constraints": {
+            name: {"sharding_types": ["table_wise"], "pooling_factors": [lookups], "num_poolings": [1.0]}
+            for name, lookups in zip(names, traffic.per_table, strict=True)
+        },
+        "device": {name: owner[k] for k, name in enumerate(names)},
+        "miss_ratio": {
+            table.name: {
+                str(share): alone(traffic, k, share * BYTE * table.parameters, BYTE * table.dim)
+                for share in CURVE_SHARES
+            }
+            for k, table in enumerate(config.tables)
+        },
+    }
 
 
 def alone(traffic: Traffic, table: int, capacity: float, row: float) -> float:

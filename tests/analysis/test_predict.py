@@ -248,12 +248,17 @@ def test_a_plan_by_lookups_is_balanced_and_whole() -> None:
 
 def test_constraints_name_every_table_and_its_curve(rm2: ModelConfig, traffic: Traffic) -> None:
     made = sharding.torchrec_constraints(rm2, traffic, sharding.plan(rm2, traffic.per_table, 2))
-    assert list(made) == [table.name for table in rm2.tables]
-    for own in made.values():
-        curve = list(own["miss_ratio"].values())
+    names = [table.name for table in rm2.tables]
+    assert list(made["constraints"]) == list(made["device"]) == list(made["miss_ratio"]) == names
+    for own in made["miss_ratio"].values():
+        curve = list(own.values())
         assert curve == sorted(curve, reverse=True)
         assert 0 <= curve[-1] <= curve[0] <= 1
+    fields = {"sharding_types", "pooling_factors", "num_poolings"}  # of TorchRec's ParameterConstraints
+    for own in made["constraints"].values():
+        assert set(own) == fields
         assert own["pooling_factors"] == [pytest.approx(120)]
+    assert set(made["device"].values()) == {0, 1}
 
 
 def test_a_roofline_bends_at_its_ridge() -> None:
