@@ -111,9 +111,10 @@ def _predicted(found: Elsewhere) -> list[str]:
     told = found.answer
     name, middle = told.machine.name, told.middle
     slowest = max(middle.by_role().values(), key=lambda part: part.seconds)
+    where = " on one core" if told.machine.kind == "cpu" else ""
     lines = [
         f"Predicted for {name}: a step of {middle.batch:,} samples takes {seconds(middle.seconds)} "
-        f"({seconds(middle.low)} to {seconds(middle.high)}) on one core, the largest part in "
+        f"({seconds(middle.low)} to {seconds(middle.high)}){where}, the largest part in "
         f"{role_name(slowest.operator.name)}, bound by {slowest.bound}.",
         f"Machine: {ranking_words(found.ranking)}.",
     ]
@@ -160,4 +161,4 @@ def _changes(changes: tuple[Change, ...]) -> str:
     idle = [c.what for c in doubled if c.gain - 1 < WORTH]
     if idle:
         worth.append(f"more {' or '.join(idle)} brings less than {WORTH:.0%}")
-    return "with all cores busy, " + "; ".join(worth)
+    return "with the whole machine busy, " + "; ".join(worth)

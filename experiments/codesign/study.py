@@ -15,6 +15,7 @@ from ...models.config import ModelConfig
 from ...profiling.host import Host, host_facts
 from ...profiling.isa import widths
 from ...profiling.machine import Machine
+from ...profiling.machine_files import load_machine
 from ...profiling.processes.runner import Plan
 from ...progress import Advance, ignore
 from ...tracegen.trace import Trace
@@ -23,6 +24,7 @@ from ..inputs import LOOKUPS
 from ..lru_curves import LruCurves, lru_curves
 from ..measured import profile_answer
 from ..measured.axes import everything
+from ..measured.ceilings import calibrated_here
 from ..measured.profile_study import Request as Steps
 from ..prediction.grids import plain as plain_prediction
 from ..traffic import Traffic, describe
@@ -69,8 +71,14 @@ class Request:
     def __post_init__(self) -> None:
         if self.measure not in get_args(Measure):
             raise HotrowError(f"measure {self.measure!r}; known are {', '.join(get_args(Measure))}")
-        if self.here is not None and self.measure == "none":
-            raise HotrowError("--here holds predictions against measurements; leave it out or measure something")
+        if self.here is not None:
+            if self.measure == "none":
+                raise HotrowError("--here holds predictions against measurements; leave it out or measure something")
+            calibrated_here(self.here, host_facts())
+        if load_machine(self.gpu).kind != "gpu":
+            raise HotrowError(f"machine {self.gpu!r} is no GPU; --gpu names one that --machine is compared with")
+        if self.machine is not None:
+            load_machine(self.machine)  # a mistake is said before the work
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,9 +120,6 @@ def report(
 
     calibrated = None if here is None else load_machine(here)
     request = Request(batch, seed, None if machine == "none" else machine, gpu, measure, calibrated)  # type: ignore[arg-type]
-    for name in (request.machine, gpu):
-        if name is not None:
-            load_machine(name)  # a mistake is said before the work
     said = f"hotrow {__version__}: hotrow {shlex.join(sys.argv[1:])}"
 
     def subject_of(name: str | None) -> Subject:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ... import HotrowError
 from ...analysis import profiling_plots as plots
 from ...profiling.host import Host
-from ...profiling.machine import Curve, Machine
+from ...profiling.machine import Calibration, Curve, Machine
 from ..grid import Grid
 from .operator_grids import role_name
 from .profile_study import ModelProfile, StepProfile
@@ -33,6 +33,17 @@ def ceilings(machine: Machine, host: Host, threads: int, precision: str, row_byt
 
     Raises HotrowError where the machine was not calibrated, on this host, with this number of threads.
     """
+    made = calibrated_here(machine, host)
+    curves = [curve for curve in made.curves if curve.threads == threads]
+    roofs = _roofs([c for c in curves if c.what == "products" and c.detail["precision"] == precision])
+    slopes = _slopes(curves, row_bytes)
+    if not roofs or not slopes:
+        raise HotrowError(f"machine {machine.name!r} was not calibrated with {threads} threads in {precision}")
+    return Ceilings(machine.name, threads, roofs, slopes)
+
+
+def calibrated_here(machine: Machine, host: Host) -> Calibration:
+    """The machine's calibration; HotrowError where it has none or was calibrated on another host."""
     made = machine.calibration
     if made is None:
         raise HotrowError(f"machine {machine.name!r} was not calibrated; hotrow calibrate writes one that is")
@@ -41,12 +52,7 @@ def ceilings(machine: Machine, host: Host, threads: int, precision: str, row_byt
             f"machine {machine.name!r} was calibrated on {made.node} ({made.cpu}), this is {host.node} ({host.cpu}); "
             "calibrate here"
         )
-    curves = [curve for curve in made.curves if curve.threads == threads]
-    roofs = _roofs([c for c in curves if c.what == "products" and c.detail["precision"] == precision])
-    slopes = _slopes(curves, row_bytes)
-    if not roofs or not slopes:
-        raise HotrowError(f"machine {machine.name!r} was not calibrated with {threads} threads in {precision}")
-    return Ceilings(machine.name, threads, roofs, slopes)
+    return made
 
 
 def _roofs(products: Sequence[Curve]) -> tuple[tuple[str, float], ...]:

@@ -61,7 +61,7 @@ def ranking_words(ranking: Ranking) -> str:
     best, frugal, cheap = (ranking.best(by) for by in ("samples_per_second", "per_watt", "per_usd"))
     if best is None:
         return "No machine keeps the limit."
-    words = f"{best.name} serves most samples per second within {1e3 * ranking.limit:,.3g} ms"
+    words = f"{best.name} serves most samples per second within {prediction.seconds(ranking.limit)}"
     words += f"; {frugal.name} most per watt" if frugal else ""
     words += f"; {cheap.name} most per dollar of the machine's price" if cheap else ""
     served = [c for c in ranking.candidates if c.failure is None]

@@ -16,6 +16,7 @@ from hotrow.experiments.codesign.elsewhere import ratio_interval
 from hotrow.experiments.codesign.findings import findings
 from hotrow.experiments.codesign.study import CoDesign, Request, Subject, codesign
 from hotrow.models.config import for_trace, load_preset
+from hotrow.profiling.machine_files import load_machine
 from hotrow.tracegen.trace import TableLookups, Trace
 
 
@@ -126,7 +127,13 @@ def test_findings_lie_in_their_intervals_and_have_names_of_their_own(told: CoDes
 
 @pytest.mark.parametrize(
     ("request_of", "words"),
-    [({"measure": "some"}, "known are none, steps"), ({"machine": "nosuch"}, "nosuch")],
+    [
+        ({"measure": "some"}, "known are none, steps"),
+        ({"machine": "nosuch"}, "nosuch"),
+        ({"gpu": "skylake"}, "is no GPU"),
+        ({"measure": "steps", "here": load_machine("skylake")}, "was not calibrated"),
+        ({"here": load_machine("skylake")}, "leave it out or measure something"),
+    ],
 )
 def test_bad_requests_are_one_line(request_of: dict[str, Any], words: str) -> None:
     with pytest.raises(HotrowError, match=words):

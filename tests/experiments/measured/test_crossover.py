@@ -2,8 +2,8 @@
 
 import pytest
 
+from hotrow.experiments.measured.axis_points import AxisPoint
 from hotrow.experiments.measured.crossover import crossover
-from hotrow.experiments.measured.profile_study import AxisPoint
 from hotrow.profiling.measurement import Measurement
 
 

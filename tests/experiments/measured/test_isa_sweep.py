@@ -11,7 +11,7 @@ TIME = Measurement("s", 1e-6, 0.9e-6, 1.1e-6, "s", "measured", 3)
 
 def test_one_operator_at_every_width() -> None:
     plan = Plan(processes=1, seconds=0.0, patience=0.0, least=3)
-    points = isa_sweep(["embedding_bag dim 16"], plan)
+    (points,) = isa_sweep(["embedding_bag dim 16"], plan)
     assert [p.width for p in points] == [NATIVE, *widths(host_facts().simd)]
     assert all(p.agrees for p in points)
     assert points[0].speedup is not None

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from hotrow import HotrowError
+from hotrow.experiments.measured import profile_study
 from hotrow.experiments.measured.axes import everything, parse_axes, varied
 from hotrow.experiments.measured.int8_tables import quantize_tables
 from hotrow.experiments.measured.profile_answer import Answer, Question, side_by_side, steps, whole_numbers
@@ -33,7 +35,7 @@ from hotrow.models.tables import Hashed
 from hotrow.profiling.isa import Verified
 from hotrow.profiling.measurement import Measurement
 from hotrow.profiling.processes.configuration import Configuration
-from hotrow.profiling.processes.runner import Plan
+from hotrow.profiling.processes.runner import Outcome, Plan, Runs, Stopped
 from hotrow.profiling.profilers.py_spy import StackProfile, Symbol
 
 COST = Measurement("py-spy overhead", 1.2, 1.1, 1.3, "ratio", "measured", 9)
@@ -54,6 +56,34 @@ def profile() -> ModelProfile:
     }
     request = Request((2, 8), ("inference", "forward", "training"), axes, stacks=False, axis_processes=1)
     return profile_model(CONFIG, uniform_trace(CONFIG, 64), request, QUICK)
+
+
+def test_ctrl_c_keeps_what_is_finished() -> None:
+    calls = []
+
+    def stop(amount: int) -> None:
+        calls.append(amount)
+        if len(calls) == 2:  # in the first process along the axis
+            raise KeyboardInterrupt
+
+    request = Request((2,), ("inference",), {"threads": ("1",)}, axis_processes=1)
+    found = profile_model(CONFIG, None, request, QUICK, stop)
+    assert found.stopped
+    assert found.stacks is None
+    assert [step.mode for step in found.steps] == ["inference"]
+    assert "stopped by Ctrl-C: 1 of 1 processes" in found.notes[0]
+    assert [(point.speedup, point.failure) for point in found.axes] in ([(None, "not run")], [])
+    text = "\n".join(line for grid in grids(found) for line in grid.lines())
+    assert "inference 2" in text
+
+
+def test_ctrl_c_before_the_first_process_ends_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(configurations: Sequence[Configuration], *_: object, **__: object) -> Runs:
+        raise Stopped(Runs(tuple(map(Outcome, configurations)), configurations[0].name))
+
+    monkeypatch.setattr(profile_study, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        profile_model(CONFIG, None, Request((2,), ("inference",)), QUICK)
 
 
 def test_every_step_has_its_parts(profile: ModelProfile) -> None:

@@ -31,7 +31,7 @@ MACHINE = Machine(
 def test_grids_of_a_machine() -> None:
     numbers, levels, gathers, methods = grids(MACHINE)
     assert numbers.rows[0] == ("clock", "2 GHz, assumed", "")
-    assert levels.rows == (("L1", "32 KiB", "30 KiB (29 … 31), measured", "–"),)
+    assert levels.rows == (("L1", "32 KiB", "30 KiB (29 … 31), measured", "–", "–"),)
     assert gathers.heads[1:] == ("64 B rows, GB/s", "256 B rows, GB/s")
     assert gathers.rows[1][1] == "1 (0.9 … 1.1)"
     assert [row[0] for row in methods.rows] == ["resctrl", "pirate"]

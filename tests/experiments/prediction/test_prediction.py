@@ -81,6 +81,16 @@ def test_an_imagined_machine_is_named_and_answers(tmp_path: Path, found: command
     assert made.predictions[1].seconds <= found.predictions[1].seconds
 
 
+def test_a_short_trace_of_small_tables_is_said_to_be_short() -> None:
+    config, trace = inputs("rm1", None, 0.001)
+    short, long = (
+        command.answer(config, trace.samples_between(0, samples), "skylake", command.Request(batches=(1,)))
+        for samples in (16, trace.samples)
+    )
+    assert any("a longer trace says more" in note for note in short.notes)
+    assert not any("a longer trace says more" in note for note in long.notes)
+
+
 def test_fitted_coefficients_are_read_back_or_refused(tmp_path: Path) -> None:
     costs = datasheet(load_machine("genoa"))
     path = tmp_path / "fitted.json"

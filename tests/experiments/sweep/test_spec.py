@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from hotrow import HotrowError
-from hotrow.experiments.sweep.spec import DEPENDS, read_spec
+from hotrow.experiments.measured.workloads import DTYPES
+from hotrow.experiments.sweep.spec import CHOICES, DEPENDS, read_spec
+from hotrow.models.backends.backends import backends
 
 
 def spec(tmp_path: Path, text: str) -> Path:
@@ -75,6 +77,34 @@ def test_a_mistake_is_named_with_file_key_and_rule(tmp_path: Path, text: str, sa
         read_spec(spec(tmp_path, text))
     assert str(raised.value).startswith(f"{tmp_path / 'grid.toml'}: ")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('precision = "int4"', 'measured points know fp32, .*with kind = "measured", precision = "int4"$'),
+        ('kind = "predicted"\nprecision = "int8-tables"', "predicted points know fp32, bf16, int8 and int4"),
+        (
+            'mode = ["inference", "training"]\nbackend = ["eager", "fast"]',
+            'with .*mode = "training", backend = "fast"$',
+        ),
+        ('mode = "training"\nprecision = "int8-tables"', "cannot learn"),
+        ('backend = "onnx"\nprecision = "bf16"', "bf16 is measured in eager mode"),
+        ('backend = ["eager", "fast", "aot"]\nprecision = "int8-tables"', 'backend = "aot", precision = "int8-tables"'),
+    ],
+)
+def test_settings_that_exclude_each_other_are_named_before_anything_runs(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(HotrowError, match=said) as raised:
+        read_spec(spec(tmp_path, f"[axes]\n{text}\n"))
+    named = dict(part.split(" = ") for part in str(raised.value).partition(" with ")[2].split(", "))
+    rule = "".join(f"\n{axis} = {setting}" for axis, setting in named.items())
+    kept = f"[axes]\n{text}\n[[exclude]]{rule}\n[[include]]\nkind = 'simulated'"
+    assert read_spec(spec(tmp_path, kept)).points
+
+
+def test_every_backend_and_measured_precision_is_a_setting() -> None:
+    assert CHOICES["backend"] == tuple(backend.name for backend in backends())
+    assert set(DTYPES) <= set(CHOICES["precision"])
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:

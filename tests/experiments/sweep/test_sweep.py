@@ -1,6 +1,7 @@
 """A sweep goes on where it stopped, does nothing twice, and keeps why a point failed."""
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -16,9 +17,9 @@ import pytest
 from hotrow import HotrowError
 from hotrow.analysis.hierarchy import Level, simulate_trace
 from hotrow.analysis.memory.layout import Layout
-from hotrow.experiments.sweep import points, sweep
+from hotrow.experiments.parallel.executor import maker
+from hotrow.experiments.sweep import command, measuring, points, sweep
 from hotrow.experiments.sweep.command import Asked, go, look
-from hotrow.experiments.sweep.executor import maker
 from hotrow.experiments.sweep.spec import read_spec
 from hotrow.experiments.sweep.store import opened, reading
 from hotrow.profiling.processes.runner import Plan
@@ -42,6 +43,11 @@ line = "64 B"
 [memory.dram]
 capacity = "64 GiB"
 bandwidth = "100 GB/s"
+[compute."avx2 fp32"]
+precision = "fp32"
+unit = "vector"
+isa = "avx2"
+peak = "32 FLOP/cycle"
 """
 
 
@@ -75,7 +81,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_simulated_points_are_the_hierarchys_counts(folder: Path) -> None:
     done = go(Asked(folder / "spec.toml", folder / "out", workers=2), "test")
     assert len(done.points) == 4
-    assert all(point.failure is None for point in done.points)
+    assert [point.failure for point in done.points] == [None] * 4
     trace = files.read(folder / "clicks.parquet")
     levels = (Level.of_size("L1", 4096, 2), Level.of_size("L2", 16 * 1024, 8))
     stats = simulate_trace(trace, Layout.of_rows(trace, 4 * 16), levels)  # criteo-kaggle's rows
@@ -165,7 +171,7 @@ def test_kill_9_in_the_middle_and_the_same_command_finishes(folder: Path) -> Non
 
 def test_a_failed_point_says_why_and_is_tried_again_on_request(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "spec.toml").write_text('[axes]\nkind = "measured"\nmodel = "rm1"\nscale = 0.001\nthreads = [1, 999]\n')
-    monkeypatch.setattr(points, "PLAN", Plan(processes=1, seconds=0.01, least=3))
+    monkeypatch.setattr(measuring, "PLAN", Plan(processes=1, seconds=0.01, least=3))
     asked = Asked(folder / "spec.toml", folder / "out")
     good, bad = go(asked, "test").points
     assert good.result is not None
@@ -176,6 +182,67 @@ def test_a_failed_point_says_why_and_is_tried_again_on_request(folder: Path, mon
     assert "999" in (folder / "out" / "index.html").read_text()
     assert len(look(asked)[0].left) == 0
     assert len(look(replace(asked, retry_failed=True))[0].left) == 1
+
+
+def test_a_backend_and_models_beside_each_other_are_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "spec.toml").write_text(
+        '[axes]\nmodel = "rm1"\nscale = 0.001\nbatch = 8\n[[include]]\nbackend = "fast"\nprecision = "int8-tables"\n'
+        'scale = 0.001\nmodel = "rm1"\n[[include]]\nmodels = 2\nmodel = "rm1"\nscale = 0.001\nbatch = 8\n'
+    )
+    monkeypatch.setattr(measuring, "PLAN", Plan(processes=1, seconds=0.01, least=3))
+    monkeypatch.setattr(measuring, "REPEATS", 1)
+    monkeypatch.setattr(measuring, "SECONDS", 0.2)
+    done = go(Asked(folder / "spec.toml", folder / "out"), "test").points
+    assert [p.failure for p in done] == [None] * 3
+    assert [p.settings["models"] for p in done] == [1, 1, 2]
+    for point in done:
+        assert point.result is not None
+        metrics = point.result["metrics"]
+        assert 0 < metrics["time"]["low"] <= metrics["time"]["value"] <= metrics["time"]["high"] < 1
+        assert metrics["p99"]["value"] > 0
+        assert metrics["samples per second"]["low"] > 0
+
+
+def test_more_copies_than_the_memory_holds_are_refused(folder: Path) -> None:
+    (folder / "spec.toml").write_text('[axes]\nmodels = 1024\nmodel = "rm2"\n')
+    (point,) = go(Asked(folder / "spec.toml", folder / "out"), "test").points
+    assert point.failure is not None
+    assert "1024 × 'rm2' needs" in point.failure
+
+
+def test_a_disk_that_fills_is_said_with_the_remedy_and_the_store_is_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = counted(monkeypatch)
+
+    def full(point: Any) -> None:
+        raise HotrowError("results.sqlite: database or disk is full; make room")
+
+    def no_room(path: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    asked = Asked(folder / "spec.toml", folder / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "replacing", no_room)
+        with pytest.raises(HotrowError, match=r"index\.html: cannot be written \(No space left on device\); make room"):
+            go(asked, "test")
+        patch.setattr(command, "plan", lambda *given: replace(sweep.plan(*given), left=sweep.plan(*given).tasks))
+        patch.setattr("hotrow.experiments.sweep.store.Store.put", lambda self, point: full(point))
+        with pytest.raises(HotrowError, match=r"results\.sqlite: database or disk is full"):
+            go(asked, "test")
+    assert len(done) == 5
+    assert len(go(asked, "test").points) == 4
+    assert len(done) == 5
+
+
+def test_what_a_killed_sweep_half_wrote_is_swept_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted(monkeypatch)
+    (folder / "out").mkdir()
+    (folder / "out" / ".partial-1-results.csv").touch()
+    go(Asked(folder / "spec.toml", folder / "out"), "test")
+    assert {f.name for f in (folder / "out").iterdir()} == {
+        "index.html", "results.csv", "results.json", "results.sqlite", "results.sqlite.lock",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hotrow import HotrowError
-from hotrow.experiments.sweep.executor import LOCAL_CLUSTER, maker, run_all
+from hotrow.experiments.parallel.executor import LOCAL_CLUSTER, maker, run_all
 
 
 def square(n: int) -> int:
