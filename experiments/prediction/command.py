@@ -24,6 +24,8 @@ from ...tracegen.trace import Trace
 
 FEWEST_BATCHES = 4  # of a trace that predictions are made from
 BATCHES = (1, 16, 64, 256, 1024)
+SHORT_TRACE = 0.1  # of its lookups are first accesses
+LARGE_TABLES = 4.0  # times the last cache: above, most first accesses would miss anyhow
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def answer(config: ModelConfig, trace: Trace, name: str, request: Request) -> An
         plans=_plans(config, middle, request.devices, capacity),
         widths={} if costs.kind == "gpu" else decisions.bounds_by_width(config, middle, costs, _bits(machine, request)),
         ratios=ratios,
-        notes=_notes(machine, costs),
+        notes=(*_notes(machine, costs), *_trace_notes(config, middle, costs)),
     )
 
 
@@ -146,6 +148,18 @@ def _bits(machine: Machine, request: Request) -> int:
     """SIMD bits that a machine's coefficients are for: a cycle's two multiply-adds of 128 bits are 16 FLOP."""
     peak = machine.peak("fp32", 1, request.isa) / machine.clock.base
     return max(128, round(128 * peak / 16))
+
+
+def _trace_notes(config: ModelConfig, traffic: Traffic, costs: Coefficients) -> tuple[str, ...]:
+    """Where a trace is too short for what a cache would hold after a while."""
+    first = traffic.rows.outlasting[-1]
+    caches = [level.capacity for level in costs.levels[:-1]]
+    if first < SHORT_TRACE or not caches or config.bytes > LARGE_TABLES * caches[-1]:
+        return ()
+    return (
+        f"{100 * first:.0f} % of the trace's lookups are the first of their row and count as misses of every cache, "
+        "though the tables are not much larger than the last one; a longer trace says more",
+    )
 
 
 def _notes(machine: Machine, costs: Coefficients) -> tuple[str, ...]:

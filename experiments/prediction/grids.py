@@ -117,7 +117,7 @@ def decisions_grid(found: Answer) -> Grid:
         rows.append(("samples/s per watt", f"{found.economy.per_watt:,.0f}"))
         if found.economy.per_usd is not None:
             rows.append(("samples/s per USD", f"{found.economy.per_usd:,.1f}"))
-    return Grid("What the machine can serve", ("", "value"), tuple(rows), "predicted")
+    return Grid("What the machine can serve in inference", ("", "value"), tuple(rows), "predicted")
 
 
 def tiers_grid(found: Answer) -> Grid:
