@@ -29,7 +29,8 @@ class Compute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 class CacheLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A level of cache: size of one instance, ways, bytes per line, cores that share it, relation to the level above.
 
-    effective: working set up to which it serves, measured. latency: seconds per dependent load. bandwidth: of one core.
+    effective: working set up to which it serves, measured. latency: seconds per dependent load. bandwidth: of what one
+    core reads, or a whole GPU.
     """
 
     size: Quantity
@@ -77,7 +78,7 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Measured values over one axis: what ("gather", "stream", "latency", "pages", "gemm"), of which settings.
+    """Measured values over one axis: what (gather, stream, read, latency, pages, bags, products), of which settings.
 
     over: the axis with its unit; at: its points; value, low, high [points]: medians and 95 % intervals in `unit`.
     """

@@ -54,10 +54,16 @@ def everything(axis: str) -> tuple[str, ...]:
         "device": ("cpu", "cuda", "cuda-graph"),
         "backend": tuple(backend.name for backend in backends()),
         "pinned": ("no", "yes"),
+        "l3-ways": _halves(max((c.ways or 0 for c in host_facts().caches if c.level == 3), default=0)),
     }
-    if axis not in known:
+    if not known.get(axis):
         raise HotrowError(f"axis {axis!r} needs its settings, as in {axis}=1,10,100")
     return known[axis]
+
+
+def _halves(ways: int) -> tuple[str, ...]:
+    """Two ways, four, … up to all."""
+    return tuple(str(2**k) for k in range(1, 12) if 2**k <= ways)
 
 
 def parse_axes(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -75,7 +81,8 @@ def _number(axis: str, setting: str) -> int:
     return int(setting)
 
 
-def _one_of(axis: str, setting: str) -> str:
+def one_of(axis: str, setting: str) -> str:
+    """The setting; HotrowError where the axis has no such one."""
     if setting not in everything(axis):
         raise HotrowError(f"{axis} {setting!r}; known are {', '.join(everything(axis))}")
     return setting
@@ -98,12 +105,13 @@ def _tables(base: Configuration, field: str, number: int) -> Configuration:
 CHANGES: dict[str, Change] = {
     "isa": lambda base, setting: replace(base, isa=setting),
     "threads": lambda base, setting: replace(base, threads=_number("threads", setting)),
-    "precision": lambda base, setting: _argument(base, precision=_one_of("precision", setting)),
-    "wait-policy": lambda base, setting: replace(base, wait_policy=_one_of("wait-policy", setting)),
-    "huge-pages": lambda base, setting: replace(base, huge_pages=_one_of("huge-pages", setting) == "yes"),
-    "pinned": lambda base, setting: replace(base, cpus=None if _one_of("pinned", setting) == "yes" else ()),
-    "device": lambda base, setting: _argument(base, device=_one_of("device", setting)),
-    "backend": lambda base, setting: _argument(base, backend=_one_of("backend", setting)),
+    "precision": lambda base, setting: _argument(base, precision=one_of("precision", setting)),
+    "wait-policy": lambda base, setting: replace(base, wait_policy=one_of("wait-policy", setting)),
+    "huge-pages": lambda base, setting: replace(base, huge_pages=one_of("huge-pages", setting) == "yes"),
+    "pinned": lambda base, setting: replace(base, cpus=None if one_of("pinned", setting) == "yes" else ()),
+    "l3-ways": lambda base, setting: replace(base, l3_ways=_number("l3-ways", setting)),
+    "device": lambda base, setting: _argument(base, device=one_of("device", setting)),
+    "backend": lambda base, setting: _argument(base, backend=one_of("backend", setting)),
     "pooling": lambda base, setting: _tables(base, "pooling", _number("pooling", setting)),
     "dim": lambda base, setting: _tables(base, "dim", _number("dim", setting)),
     "trace": lambda base, setting: _argument(base, trace=None if setting == "uniform" else setting),

@@ -33,10 +33,12 @@ def level_grid(machine: Machine) -> Grid:
             binary(level.size.base),
             "no edge found" if level.effective is None else level.effective.words,
             "–" if level.latency is None else level.latency.words,
+            "–" if level.bandwidth is None else level.bandwidth.words,
         )
         for name, level in machine.caches.items()
     )
-    return Grid("Cache levels", ("level", "reported", "serves working sets up to", "latency"), rows, "measured")
+    heads = ("level", "reported", "serves working sets up to", "latency", "one core reads")
+    return Grid("Cache levels", heads, rows, "measured")
 
 
 def method_grid(found: tuple[Method, ...]) -> Grid:

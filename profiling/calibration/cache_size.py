@@ -21,9 +21,8 @@ from ..host import host_facts
 from ..processes.configuration import Configuration, allowed_cpus
 from ..processes.runner import Failure, Plan, run_once
 from ..profilers.py_spy import spinning
+from ..resctrl import RESCTRL, why_not
 
-RESCTRL = Path("/sys/fs/resctrl")
-GROUP = "hotrow"
 DOSES = (0.0, 0.25, 0.5, 0.75)  # of the cache
 WORKS = 1.3  # times: how much slower the probe must be at the highest dose than without
 SLACK = 0.97  # a dose's time may be this much below the one before: noise
@@ -47,44 +46,8 @@ def methods(root: Path = RESCTRL, self_test: bool = False) -> tuple[Method, ...]
 
 def resctrl_method(root: Path = RESCTRL) -> Method:
     """Whether the kernel's cache allocation can be used."""
-    if not (root / "schemata").exists():
-        return Method("resctrl", False, f"{root} is not mounted: the kernel or the processor has no cache allocation")
-    if not l3_masks(root):
-        return Method("resctrl", False, "its schemata has no L3 line")
-    try:
-        probe = root / f"{GROUP}-probe"
-        probe.mkdir()
-        probe.rmdir()
-    except OSError as error:
-        return Method("resctrl", False, f"no group can be made ({error.strerror}); it needs root")
-    return Method("resctrl", True, "the kernel limits the ways of L3")
-
-
-def l3_masks(root: Path = RESCTRL) -> dict[str, int]:
-    """Ways of every L3 that may be given, as bit masks by cache id."""
-    for line in (root / "schemata").read_text().splitlines():
-        kind, _, rest = line.strip().partition(":")
-        if kind == "L3":
-            return {cache: int(mask, 16) for cache, _, mask in (part.partition("=") for part in rest.split(";"))}
-    return {}
-
-
-@contextmanager
-def l3_ways(ways: int, pid: int, root: Path = RESCTRL) -> Iterator[None]:
-    """Process `pid` with only `ways` of every L3 inside the block. Raises HotrowError where there are fewer."""
-    masks = l3_masks(root)
-    fewest = min((mask.bit_count() for mask in masks.values()), default=0)
-    if not 1 <= ways <= fewest:
-        raise HotrowError(f"{ways} ways of L3; there are {fewest}, so choose 1 to {fewest}")
-    group = root / GROUP
-    group.mkdir(exist_ok=True)
-    try:
-        lines = ";".join(f"{cache}={(1 << ways) - 1:x}" for cache in masks)
-        (group / "schemata").write_text(f"L3:{lines}\n")
-        (group / "tasks").write_text(f"{pid}\n")
-        yield
-    finally:
-        group.rmdir()  # the kernel moves its tasks back
+    reason = why_not(root)
+    return Method("resctrl", reason is None, reason or "the kernel limits the ways of L3")
 
 
 def pirate_method() -> Method:

@@ -13,12 +13,13 @@ from ..host import Cache, Host, host_facts
 from ..isa import NATIVE, widths
 from ..machine import CacheLevel, Calibration, Machine, MemoryTier
 from ..processes.configuration import Configuration, allowed_cpus
-from ..processes.runner import Outcome, Plan, Runs, run
+from ..processes.runner import Outcome, Plan, Runs, Stopped, run
 from ..units import Quantity
 from . import readings
 
 MIB = 2**20
 OCTAVES = tuple(int(16 * 1024 * 2 ** (k / 2)) // 64 * 64 for k in range(29))  # 16 KiB … 256 MiB
+READS = tuple(size * 2**k for k in range(13, 25) for size in (2, 3))  # 16 KiB … 48 MiB
 PAGES = tuple(2**k for k in range(4, 16))
 ROWS = (64, 128, 256, 512)
 TABLES = tuple(MIB * size for size in (1, 4, 16, 64, 256))
@@ -32,12 +33,13 @@ SHAPES = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is measured: working sets and pages of dependent loads, rows, tables, bags, streams, layers.
+    """What is measured: working sets of dependent loads and of reads, pages, rows, tables, bags, streams, layers.
 
     isas: SIMD widths, None for all that the processor has. threads: beside 1, None for all processors.
     """
 
     octaves: Sequence[int] = OCTAVES
+    reads: Sequence[int] = READS
     pages: Sequence[int] = PAGES
     rows: Sequence[int] = ROWS
     tables: Sequence[int] = TABLES
@@ -48,6 +50,7 @@ class Sizes:
     threads: int | None = None
 
 
+STOPPED = "stopped by Ctrl-C"
 PLAN = Plan(processes=3, seconds=0.03, patience=0.15, least=10, most=100, deadline=120)
 
 
@@ -64,7 +67,11 @@ def configurations(sizes: Sizes, simd: tuple[str, ...], processors: int) -> tupl
             huge_pages=False,
         ),
         Configuration(
-            readings.LARGE, f"{module}:latency", loads, environment={"NUMPY_MADVISE_HUGEPAGE": "1"}, huge_pages=True
+            readings.LARGE,
+            f"{module}:latency",
+            loads | {"reads": list(sizes.reads)},
+            environment={"NUMPY_MADVISE_HUGEPAGE": "1"},
+            huge_pages=True,
         ),
     ]
     memory = {"row_bytes": sizes.rows, "working_sets": sizes.tables, "bags": sizes.bags, "streams": sizes.streams}
@@ -84,13 +91,22 @@ def calibrate(
 ) -> Machine:
     """Measure this machine; takes under three minutes where it is quiet.
 
-    `advance` is called after every process; steps() says how many there are.
+    `advance` is called after every process; steps() says how many there are. Ctrl-C after a whole round leaves what the
+    finished processes measured, with a warning that begins with STOPPED; before, the KeyboardInterrupt is raised.
     """
     sizes = sizes or Sizes()
     host = host_facts()
     began = time.monotonic()
-    runs = run(configurations(sizes, host.simd, len(allowed_cpus())), plan, advance=advance)
-    return machine_from(runs, host, name, time.monotonic() - began)
+    warnings: tuple[str, ...] = ()
+    try:
+        runs = run(configurations(sizes, host.simd, len(allowed_cpus())), plan, advance=advance)
+    except Stopped as stop:
+        runs = stop.runs
+        if any(not outcome.processes and outcome.failure is None for outcome in runs.outcomes):
+            raise
+        ended = sum(len(outcome.processes) for outcome in runs.outcomes)
+        warnings = (f"{STOPPED} after {ended} of {steps(sizes, plan)} processes; intervals are of fewer",)
+    return machine_from(runs, host, name, time.monotonic() - began, warnings)
 
 
 def steps(sizes: Sizes | None = None, plan: Plan = PLAN) -> int:
@@ -98,7 +114,7 @@ def steps(sizes: Sizes | None = None, plan: Plan = PLAN) -> int:
     return plan.processes * len(configurations(sizes or Sizes(), host_facts().simd, len(allowed_cpus())))
 
 
-def machine_from(runs: Runs, host: Host, name: str, seconds: float) -> Machine:
+def machine_from(runs: Runs, host: Host, name: str, seconds: float, warnings: tuple[str, ...] = ()) -> Machine:
     """The machine that finished runs describe; HotrowError where neither streams nor a clock were measured."""
     data = [cache for cache in host.caches if cache.kind != "instruction" and cache.bytes]
     sizes = tuple((f"L{cache.level}", float(cache.bytes or 0)) for cache in data)
@@ -126,7 +142,7 @@ def machine_from(runs: Runs, host: Host, name: str, seconds: float) -> Machine:
             contended=readings.contended_share(runs),
             isa={o.configuration.name: _libraries(o) for o in runs.outcomes if o.processes},
             versions={package: version for package, version in host.packages.items() if version},
-            warnings=(*readings.warnings(sizes, found), *failed),
+            warnings=(*warnings, *readings.warnings(sizes, found), *failed),
             overheads=readings.call_costs(runs),
             curves=readings.curves(runs),
         ),
@@ -141,6 +157,7 @@ def _cache(cache: Cache, found: readings.Levels, k: int) -> CacheLevel:
         shared_by=None if cache.shared_by is None else _told(cache.shared_by),
         effective=found.effective[k],
         latency=found.latencies[k],
+        bandwidth=found.bandwidths[k],
     )
 
 

@@ -42,6 +42,20 @@ def level_latencies(sizes: Numbers, values: Numbers, level_bytes: Sequence[float
     return tuple(np.maximum.accumulate(known).tolist()) if len(known) == len(found) else None
 
 
+def level_bandwidths(sizes: Numbers, values: Numbers, level_bytes: Sequence[float]) -> tuple[float | None, ...]:
+    """Bytes per second that each level sends; None where no point lies within it.
+
+    A level's bandwidth is the most at working sets of more than 1.5 times the level before and at most its own size.
+    """
+    found: list[float | None] = []
+    before = 0.0
+    for size in level_bytes:
+        slowest = plateau(sizes, -values, 1.5 * before, size)
+        found.append(None if slowest is None else -slowest)
+        before = size
+    return tuple(found)
+
+
 def effective_sizes(sizes: Numbers, values: Numbers, latencies: Sequence[float]) -> tuple[float | None, ...]:
     """Working set up to which each level serves: where the curve passes the geometric mean of it and the next."""
     return tuple(

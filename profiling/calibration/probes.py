@@ -1,7 +1,8 @@
 """Probes: workloads that ask one thing of a machine each, at many sizes; what calibration runs.
 
-Dependent loads over a random cycle give latency and, one line per page, what translation adds; embedding_bag gives
-gathers as models make them; a sum of two arrays gives streams; linear layers give FLOP/s.
+Dependent loads over a random cycle give latency and, one line per page, what translation adds; an array added up in
+order gives what a level of cache can send; embedding_bag gives gathers as models make them; a sum of two arrays gives
+streams; linear layers give FLOP/s.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ LINE = 64
 PAGE = 4096
 LOADS = 1 << 15  # per call
 MULTIPLY_CYCLES = 4  # a dependent 64-bit multiplication (3) and exclusive or (1), on x86 and ARM servers alike
+READ_BYTES = 1 << 24  # per call at least
 GATHER_BYTES = 1 << 22  # per call
 POOLING = 32
 
@@ -35,6 +37,16 @@ def chase(successor: NDArray[np.int64], start: int, loads: int) -> int:
 
 
 @kernel
+def add_up(values: NDArray[np.int64], passes: int) -> int:
+    """Add up `values` `passes` times: loads in order, of which many are on their way at once."""
+    total = 0
+    for _ in range(passes):
+        for k in range(len(values)):
+            total += values[k]
+    return total
+
+
+@kernel
 def multiply(rounds: int, factor: int) -> np.uint64:
     """A chain of `rounds` multiplications and exclusive ors, each waiting for the one before."""
     x = np.uint64(factor)
@@ -43,10 +55,12 @@ def multiply(rounds: int, factor: int) -> np.uint64:
     return x
 
 
-def latency(working_sets: Sequence[int], pages: Sequence[int] = (), seed: int = 0) -> Workload:
+def latency(
+    working_sets: Sequence[int], pages: Sequence[int] = (), reads: Sequence[int] = (), seed: int = 0
+) -> Workload:
     """Steps of LOADS dependent loads: "bytes N" over all lines of N bytes, "pages N" over one line in each of N pages.
 
-    "clock" runs LOADS multiplications of MULTIPLY_CYCLES cycles each.
+    "read N" adds up N bytes in order, over and over; "clock" runs LOADS multiplications of MULTIPLY_CYCLES cycles each.
     """
     rng = np.random.default_rng(seed)
     steps: dict[str, Callable[[], object]] = {}
@@ -55,8 +69,15 @@ def latency(working_sets: Sequence[int], pages: Sequence[int] = (), seed: int = 
     for count in pages:
         first = np.arange(count) * (PAGE // 8)
         steps[f"pages {count}"] = _walk(first + np.arange(count) % (PAGE // LINE) * (LINE // 8), count * PAGE // 8, rng)
+    for size in reads:
+        steps[f"read {size}"] = partial(add_up, np.ones(size // 8, np.int64), passes(size))
     steps["clock"] = partial(multiply, LOADS, 0x5851F42D4C957F2D >> 1)
     return Workload(steps)
+
+
+def passes(size: int) -> int:
+    """How often one call of "read N" goes over its N bytes."""
+    return max(1, READ_BYTES // size)
 
 
 def _walk(places: NDArray[np.int64], words: int, rng: np.random.Generator) -> Callable[[], object]:

@@ -46,16 +46,22 @@ def reading(outcome: Outcome, prefix: str) -> Reading | None:
 
 @dataclass(frozen=True)
 class Levels:
-    """Per level of cache: latency and the working set up to which it serves; latency beyond the last."""
+    """Per level of cache: latency, the working set up to which it serves, and bandwidth; latency beyond the last."""
 
     latencies: tuple[Quantity | None, ...]
     effective: tuple[Quantity | None, ...]
+    bandwidths: tuple[Quantity | None, ...]
     beyond: Quantity | None
 
 
 def levels(runs: Runs, level_bytes: tuple[float, ...]) -> Levels:
-    """Latencies and effective sizes from dependent loads on large pages, which translation hardly disturbs."""
-    unknown = Levels((None,) * len(level_bytes), (None,) * len(level_bytes), None)
+    """Latencies and effective sizes from dependent loads on large pages, which translation hardly disturbs.
+
+    Bandwidths of one core from reading in order.
+    """
+    nothing = (None,) * len(level_bytes)
+    bandwidths = _bandwidths(runs, level_bytes)
+    unknown = Levels(nothing, nothing, bandwidths, None)
     loads = reading(runs.outcome(LARGE), "bytes")
     if loads is None:
         return unknown
@@ -71,7 +77,26 @@ def levels(runs: Runs, level_bytes: tuple[float, ...]) -> Levels:
     )
     edges = [fits.effective_sizes(loads.at, curve, value) for curve in curves]
     effective = tuple(_edge(*three) for three in zip(*edges, strict=True))
-    return Levels(latencies[:-1], effective, latencies[-1])
+    return Levels(latencies[:-1], effective, bandwidths, latencies[-1])
+
+
+def _bandwidths(runs: Runs, level_bytes: tuple[float, ...]) -> tuple[Quantity | None, ...]:
+    """Bytes per second that one core reads from each level."""
+    found = reading(runs.outcome(LARGE), "read")
+    if found is None:
+        return (None,) * len(level_bytes)
+    speed = _speed(found, _read_bytes(found.at))
+    ends = (fits.level_bandwidths(speed.at, curve, level_bytes) for curve in (speed.value, speed.low, speed.high))
+    source = "one core adds up an array in order, large pages; the quickest working set within the level"
+    return tuple(
+        None if value is None or low is None or high is None else _measured(value, low, high, "GB/s", source, 1e-9)
+        for value, low, high in zip(*ends, strict=True)
+    )
+
+
+def _read_bytes(sizes: Numbers) -> Numbers:
+    """Bytes that one call of "read N" reads, by N."""
+    return np.array([size // 8 * 8 * probes.passes(int(size)) for size in sizes])
 
 
 def _edge(value: float | None, quicker: float | None, slower: float | None) -> Quantity | None:
@@ -155,6 +180,8 @@ def _one_curve(outcome: Outcome, words: list[str], found: Reading) -> Curve:
         case ["gather", row]:
             speed = _speed(found, probes.gathered_bytes(int(row)))
             return _curve(outcome, "gather", "bytes of table", "B/s", speed, row_bytes=int(row))
+        case ["read"]:
+            return _curve(outcome, "read", "bytes", "B/s", _speed(found, _read_bytes(found.at)))
         case ["stream"]:
             return _curve(outcome, "stream", "bytes", "B/s", _speed(found, found.at // 12 * 12))
         case _:
@@ -282,7 +309,7 @@ def warnings(sizes: tuple[tuple[str, float], ...], found: Levels) -> list[str]:
     return said
 
 
-def _measured(value: float, low: float, high: float, unit: str, source: str) -> Quantity:
+def _measured(value: float, low: float, high: float, unit: str, source: str, factor: float = 1.0) -> Quantity:
     bounds = sorted((low, high))
-    numbers = [float(f"{x:.4g}") for x in (value, min(bounds[0], value), max(bounds[1], value))]
+    numbers = [float(f"{factor * x:.4g}") for x in (value, min(bounds[0], value), max(bounds[1], value))]
     return Quantity(numbers[0], unit, "measured", source, min(numbers), max(numbers))

@@ -21,6 +21,7 @@ import msgspec
 
 from ... import HotrowError
 from ...atomic import replacing
+from .. import resctrl
 from ..isa import Verified
 from ..measurement import Fact, OperatorProfile
 from .configuration import Configuration, Workload
@@ -112,6 +113,8 @@ def measured(request: Request) -> Result:
 
 def settle(request: Request) -> None:
     """What a process must do to itself before torch is loaded: its processors, which threads inherit, and its pages."""
+    if request.configuration.l3_ways is not None:
+        resctrl.join()
     if request.cpus and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, request.cpus)
     if request.configuration.huge_pages is False and sys.platform.startswith("linux"):

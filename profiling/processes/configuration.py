@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from ... import HotrowError
+from .. import resctrl
 from ..isa import ISA_KNOBS, NATIVE, environment_for, why_not
 from ..measurement import Fact
 
@@ -48,7 +49,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     isa: widest SIMD that the libraries may use. threads: of torch. cpus: processors it is pinned to; None pins it to
     the least busy ones, () leaves it free. wait_policy: of OpenMP between parallel regions. huge_pages: True asks for
     transparent huge pages for torch's allocations, False forbids them to the process, None leaves it to the program.
-    environment: further variables.
+    l3_ways: of the last cache, all if None. environment: further variables.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cpus: tuple[int, ...] | None = None
     wait_policy: WaitPolicy | None = None
     huge_pages: bool | None = None
+    l3_ways: int | None = None
     environment: dict[str, str] = {}
 
     def __post_init__(self) -> None:
@@ -80,12 +82,14 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def impossible(self, allowed: tuple[int, ...], simd: tuple[str, ...]) -> str | None:
         """Why this cannot run here, or None. allowed: processors we may use; simd: the processor's extensions."""
         if not 1 <= self.threads <= len(allowed):
-            return (
-                f"{self.threads} threads; this process may use {len(allowed)} processors, so choose 1 to {len(allowed)}"
-            )
+            most = len(allowed)
+            many = f"{most} processors, so choose 1 to {most}" if most > 1 else "1 processor, so choose 1"
+            return f"{self.threads} threads; this process may use {many}"
         foreign = sorted(set(self.cpus or ()) - set(allowed))
         if foreign:
             return f"pinned to processors {foreign}; this process may use {list(allowed)}"
+        if self.l3_ways is not None and (reason := resctrl.why_not()):
+            return f"resctrl: {reason}"
         return why_not(self.isa, simd)
 
 

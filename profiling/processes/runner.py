@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ... import HotrowError
 from ...progress import Advance, ignore
 from ..host import host_facts
 from ..measurement import Fact
+from ..resctrl import l3_group
 from .child import Request, Result
 from .configuration import Configuration, allowed_cpus
 from .watchdog import supervise
@@ -102,12 +104,21 @@ class Runs:
         raise HotrowError(f"no configuration {name!r}; there are {known}")
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C while configurations were measured; `runs` holds the processes that had ended well."""
+
+    def __init__(self, runs: Runs) -> None:
+        super().__init__()
+        self.runs = runs
+
+
 def run(
     configurations: Sequence[Configuration], plan: Plan, baseline: str | None = None, advance: Advance = ignore
 ) -> Runs:
     """Measure every configuration in `plan.processes` rounds; `advance` is called after every process.
 
-    baseline: a configuration's name, the first if left out. Raises HotrowError where names repeat or none is given.
+    baseline: a configuration's name, the first if left out. Raises HotrowError where names repeat or none is given,
+    and Stopped, which holds what is finished, on Ctrl-C.
     """
     names = [configuration.name for configuration in configurations]
     if not names or len(set(names)) < len(names):
@@ -121,13 +132,16 @@ def run(
         name: Outcome(configuration, failure=None if reason is None else Failure(reason))
         for name, configuration, reason in zip(names, configurations, reasons, strict=True)
     }
-    for number in range(plan.processes):
-        for k in rng.permutation(len(names)):
-            outcome = outcomes[names[k]]
-            if outcome.failure is None:
-                outcomes[names[k]] = _extended(outcome, number, plan)
-            advance(1)
-    return Runs(tuple(outcomes[name] for name in names), baseline or names[0])
+    try:
+        for number in range(plan.processes):
+            for k in rng.permutation(len(names)):
+                outcome = outcomes[names[k]]
+                if outcome.failure is None:
+                    outcomes[names[k]] = _extended(outcome, number, plan)
+                advance(1)
+    except KeyboardInterrupt:
+        raise Stopped(Runs(tuple(outcomes.values()), baseline or names[0])) from None
+    return Runs(tuple(outcomes.values()), baseline or names[0])
 
 
 def _extended(outcome: Outcome, number: int, plan: Plan) -> Outcome:
@@ -140,6 +154,14 @@ def _extended(outcome: Outcome, number: int, plan: Plan) -> Outcome:
 
 def run_once(configuration: Configuration, plan: Plan, number: int = 0) -> Result | Failure:
     """One process of `configuration`; `number` is its round."""
+    try:
+        with nullcontext() if configuration.l3_ways is None else l3_group(configuration.l3_ways):
+            return _child(configuration, plan, number)
+    except HotrowError as error:  # fewer ways, or a group that cannot be made
+        return Failure(str(error))
+
+
+def _child(configuration: Configuration, plan: Plan, number: int) -> Result | Failure:
     with tempfile.TemporaryDirectory(prefix="hotrow-") as folder:
         request, result = Path(folder) / "request.json", Path(folder) / "result.json"
         request.write_bytes(msgspec.json.encode(_request(configuration, plan, number)))

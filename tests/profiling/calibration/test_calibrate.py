@@ -1,5 +1,6 @@
 """Calibration with tiny sizes: it ends, its machine is whole and comes back from its file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,18 @@ import pytest
 
 from hotrow import HotrowError
 from hotrow.profiling.calibration import readings
-from hotrow.profiling.calibration.calibrate import Sizes, calibrate, configurations, steps
-from hotrow.profiling.calibration.probes import LINE, LOADS, chase, gathered_bytes, latency, multiply
+from hotrow.profiling.calibration.calibrate import STOPPED, Sizes, calibrate, configurations, steps
+from hotrow.profiling.calibration.probes import (
+    LINE,
+    LOADS,
+    READ_BYTES,
+    add_up,
+    chase,
+    gathered_bytes,
+    latency,
+    multiply,
+    passes,
+)
 from hotrow.profiling.machine import Machine
 from hotrow.profiling.machine_files import load_machine, save_machine
 from hotrow.profiling.processes.runner import Plan
@@ -16,6 +27,7 @@ from hotrow.profiling.units import Quantity
 
 TINY = Sizes(
     octaves=(4096, 16384, 65536),
+    reads=(16384,),
     pages=(4, 8, 16),
     rows=(64,),
     tables=(2**16,),
@@ -38,13 +50,39 @@ def test_a_calibrated_machine_is_whole(machine: Machine, tmp_path: Path) -> None
     assert machine.cores.mark == "assumed"
     calibration = machine.calibration
     assert calibration is not None
-    assert {curve.what for curve in calibration.curves} == {"latency", "pages", "gather", "stream", "bags", "products"}
+    kinds = {"latency", "pages", "read", "gather", "stream", "bags", "products"}
+    assert {curve.what for curve in calibration.curves} == kinds
+    read = machine.caches["L1"].bandwidth
+    if read is not None:
+        assert read.low <= read.value <= read.high
+        assert read.mark == "measured"
     assert all(value > 0 for curve in calibration.curves for value in curve.value)
     assert machine.curve("gather", threads=1, row_bytes=64).unit == "B/s"
     assert any("per call" in key for key in calibration.overheads)
     assert machine.peak("fp32", cores=1) > 0
     save_machine(machine, tmp_path / "tiny.toml")
     assert load_machine(tmp_path / "tiny.toml") == machine
+
+
+def test_ctrl_c_after_a_round_keeps_what_was_measured() -> None:
+    calls: list[int] = []
+
+    def stop(amount: int) -> None:
+        calls.append(amount)
+        if len(calls) == steps(TINY, QUICK):
+            raise KeyboardInterrupt
+
+    found = calibrate("tiny", TINY, replace(QUICK, processes=2), stop)
+    assert found.calibration is not None
+    assert found.calibration.warnings[0] == f"{STOPPED} after 4 of 8 processes; intervals are of fewer"
+
+
+def test_ctrl_c_before_a_round_is_over_leaves_nothing() -> None:
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        calibrate("tiny", TINY, QUICK, stop)
 
 
 def test_steps_counts_the_processes() -> None:
@@ -71,13 +109,15 @@ def test_loads_go_once_around_every_line() -> None:
     assert chase(successor, 0, 5) == 0
     assert multiply(1, 3) == 9
     assert multiply(2, 3) == (9 * 3) ^ 1
-    assert set(latency([1024], [4]).steps) == {"bytes 1024", "pages 4", "clock"}
+    assert add_up(np.arange(4), 3) == 18
+    assert (passes(READ_BYTES // 4), passes(2 * READ_BYTES)) == (4, 1)
+    assert set(latency([1024], [4], [512]).steps) == {"bytes 1024", "pages 4", "read 512", "clock"}
     assert gathered_bytes(64) <= 2**22 < gathered_bytes(64) + 64 * 32
     assert LOADS > 0
 
 
 def test_disagreement_with_the_system_is_said() -> None:
-    found = readings.Levels((None, None, None), (Quantity(31, "KiB"), Quantity(10, "MiB"), None), None)
+    found = readings.Levels((), (Quantity(31, "KiB"), Quantity(10, "MiB"), None), (), None)
     said = readings.warnings((("L1", 2.0**15), ("L2", 2.0**25), ("L3", 2.0**26)), found)
     assert said == [
         "L2: serves working sets up to 10 MiB, the system reports 32 MiB; trust the measured size",

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotrow.profiling.calibration.fits import cost, crossing, effective_sizes, level_latencies, plateau
+from hotrow.profiling.calibration.fits import (
+    cost,
+    crossing,
+    effective_sizes,
+    level_bandwidths,
+    level_latencies,
+    plateau,
+)
 
 SIZES = np.array([2.0**k for k in range(14, 29)])
 
@@ -23,6 +30,13 @@ def test_levels_of_a_made_machine() -> None:
     for edge, size in zip(edges, found, strict=True):
         assert size is not None
         assert edge <= size <= 2 * edge
+
+
+def test_a_level_sends_as_much_as_its_best_working_set() -> None:
+    sent = stairs((2.0**15, 2.0**20, 2.0**23), (200.0, 100.0, 60.0, 10.0))
+    assert level_bandwidths(SIZES, sent, (2.0**15, 2.0**20, 2.0**25)) == (200.0, 100.0, 60.0)
+    assert level_bandwidths(SIZES[:3], sent[:3], (2.0**15, 2.0**25)) == (200.0, 100.0)
+    assert level_bandwidths(SIZES[:1], sent[:1], (2.0**15, 2.0**25)) == (200.0, None)
 
 
 def test_what_is_not_there_is_none() -> None:
