@@ -83,6 +83,13 @@ def process_values(outcome: Outcome, step: str, statistic: Statistic) -> tuple[N
 
 
 def _by_round(outcome: Outcome, step: str, statistic: Statistic) -> tuple[dict[int, float], bool]:
+    good, every = _rounds(outcome, step, statistic)
+    enough = len(good) >= min(FEWEST, max(len(every), 1))
+    return (good, False) if enough else (every, True)
+
+
+def _rounds(outcome: Outcome, step: str, statistic: Statistic) -> tuple[dict[int, float], dict[int, float]]:
+    """The statistic by round: of undisturbed repeats where there are enough of them, and of all repeats."""
     good: dict[int, float] = {}
     every: dict[int, float] = {}
     for process in outcome.processes:
@@ -93,8 +100,7 @@ def _by_round(outcome: Outcome, step: str, statistic: Statistic) -> tuple[dict[i
         every[process.round] = float(np.percentile(wall, PERCENTILE[statistic]))
         if undisturbed.sum() >= FEWEST:
             good[process.round] = float(np.percentile(wall[undisturbed], PERCENTILE[statistic]))
-    enough = len(good) >= min(FEWEST, max(len(every), 1))
-    return (good, False) if enough else (every, True)
+    return good, every
 
 
 def latency(outcome: Outcome, step: str) -> Latency:
@@ -108,20 +114,33 @@ def latency(outcome: Outcome, step: str) -> Latency:
 
 
 def speedup(runs: Runs, name: str, step: str, statistic: Statistic = "median", seed: int = 0) -> Measurement:
-    """The baseline's time over that of `name`, each round's processes paired; the median over rounds."""
+    """The baseline's time over that of `name`, each round's processes paired; the median over rounds.
+
+    Where fewer than 3 rounds are undisturbed in both, all rounds count and the metadata says "contended": true.
+    With one round the interval resamples repeats, which cannot know how processes differ.
+    """
     outcome, baseline = runs.outcome(name), runs.outcome(runs.baseline)
-    ours, contended = _by_round(outcome, step, statistic)
-    theirs, theirs_contended = _by_round(baseline, step, statistic)
-    both = sorted(set(ours) & set(theirs))
+    (good, every), (good_theirs, every_theirs) = (_rounds(o, step, statistic) for o in (outcome, baseline))
+    both = sorted(set(every) & set(every_theirs))
+    undisturbed = [k for k in both if k in good and k in good_theirs]
+    contended = len(undisturbed) < min(FEWEST, len(both))
+    ours, theirs = (every, every_theirs) if contended else (good, good_theirs)
+    both = both if contended else undisturbed
     if not both:
         raise HotrowError(f"{name} and {runs.baseline}: no round in which both were measured")
     ratios = np.array([theirs[k] / ours[k] for k in both])
     value = float(np.median(ratios))
-    low, high = bounds(resampled_medians(ratios, np.random.default_rng(seed)), value)
+    rng = np.random.default_rng(seed)
+    if len(both) > 1:
+        draws = resampled_medians(ratios, rng)
+    else:
+        draws = resampled_medians(_repeats(baseline, step), rng) / resampled_medians(_repeats(outcome, step), rng)
+    low, high = bounds(draws, value)
+    over = "rounds" if len(both) > 1 else "the repeats of one round"
     facts: dict[str, Fact] = {
         "baseline": runs.baseline,
-        "statistic": f"median of paired ratios, one per round; {RESAMPLES} bootstrap resamples over rounds",
-        "contended": contended or theirs_contended,
+        "statistic": f"median of paired ratios, one per round; {RESAMPLES} bootstrap resamples over {over}",
+        "contended": contended,
     }
     return Measurement(f"{step} speedup", value, low, high, "ratio", "measured", len(both), facts_of(outcome) | facts)
 

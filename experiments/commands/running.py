@@ -120,13 +120,15 @@ def profile(
         profile_files.save(found, out, f"hotrow {__version__}: hotrow {shlex.join(sys.argv[1:])}")
     if as_json:
         print_json(profile_answer.plain(found))
-        return
-    print_grids(profile_answer.grids(found))
-    if not quiet:
+    else:
+        print_grids(profile_answer.grids(found))
+    if not quiet and not as_json:
         uniform = ("no trace given, so ids are uniform over the preset's rows",) if loaded is None else ()
         print_notes((*uniform, *found.notes))
         if out is not None:
             print(f"{out / 'profile.html'}: open it in a browser")
+    if found.stopped:
+        raise typer.Exit(130)
 
 
 def calibrate(
@@ -159,13 +161,17 @@ def calibrate(
     save_machine(found, machine)
     if out is not None:
         save_figures(machine_figures(found), out)
+    warnings = found.calibration.warnings if found.calibration else ()
+    stopped = any(warning.startswith(calibration.STOPPED) for warning in warnings)
     if as_json:
         print_json(plain(found))
-        return
-    print_grids(grids(found, self_test))
-    if not quiet:
-        print_notes(found.calibration.warnings if found.calibration else ())
+    else:
+        print_grids(grids(found, self_test and not stopped))
+    if not quiet and not as_json:
+        print_notes(warnings)
         print(f"{machine}: written")
+    if stopped:
+        raise typer.Exit(130)
 
 
 def train(context: typer.Context) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ... import HotrowError
 from ...models.config import ModelConfig
 from ...profiling.colocation import (
     SEARCH_STEPS,
@@ -57,7 +58,10 @@ class Closed:
 
 @dataclass(frozen=True)
 class CoLocation:
-    """Models side by side: closed loops by number and placement, the rate that holds the limit, the spinning trap."""
+    """Models side by side: closed loops by number and placement, the rate that holds the limit, the spinning trap.
+
+    notes: why something is missing. stopped: whether Ctrl-C ended it before all was measured.
+    """
 
     name: str
     batch: int
@@ -65,6 +69,7 @@ class CoLocation:
     bounded: tuple[tuple[int, Bounded], ...]  # by number of models, pinned
     trap: str | None
     notes: tuple[str, ...] = ()
+    stopped: bool = False
 
 
 def colocate(
@@ -85,27 +90,36 @@ def colocate(
 
     models: numbers to try, 1 to one per processor if left out. limit: seconds that the 99th percentile may take in the
     open loop; five times the lone model's median if left out. repeats: runs of every closed loop, in turn.
-    search_steps: rates that the search tries.
+    search_steps: rates that the search tries. What failed or was stopped by Ctrl-C after the first closed loop is told
+    in the notes; before, the HotrowError or KeyboardInterrupt is raised.
     """
     numbers = tuple(models) or numbers_to_try()
     request = Request((batch,), ("inference",), threads=threads, precision=precision, seed=seed)
     with tempfile.TemporaryDirectory(prefix="hotrow-") as folder:
         base = msgspec.structs.replace(configuration(config, trace, request, Path(folder)), name=config.name)
-        closed = []
-        for number in numbers:
-            for pinned in (True, False):
-                closed.append(_closed(base, number, pinned, seconds, repeats, seed))
+        closed: list[Closed] = []
+        bounded: list[tuple[int, Bounded]] = []
+        notes: tuple[str, ...] = ()
+        trap, stopped = None, False
+        try:
+            for number in numbers:
+                for pinned in (True, False):
+                    closed.append(closed_loop(base, number, pinned, seconds, repeats, seed))
+                    advance(1)
+            bound = limit or 5 * closed[0].whole.percentile(50)
+            for number, alone in zip(numbers, closed[::2], strict=True):
+                at_rate = partial(_open, base, number, seconds, seed)
+                highest = HOPE * alone.whole.throughput
+                bounded.append((number, bounded_throughput(at_rate, bound, highest, search_steps)))
                 advance(1)
-        bound = limit or 5 * closed[0].whole.percentile(50)
-        bounded = []
-        for number, alone in zip(numbers, closed[::2], strict=True):
-            at_rate = partial(_open, base, number, seconds, seed)
-            highest = HOPE * alone.whole.throughput
-            bounded.append((number, bounded_throughput(at_rate, bound, highest, search_steps)))
+            trap = _trap(base, max(numbers), seconds, seed)
             advance(1)
-        trap = _trap(base, max(numbers), seconds, seed)
-    advance(1)
-    return CoLocation(config.name, batch, tuple(closed), tuple(bounded), trap)
+        except (HotrowError, KeyboardInterrupt) as error:
+            if not closed:
+                raise
+            stopped = isinstance(error, KeyboardInterrupt)
+            notes = (f"models side by side: {'stopped by Ctrl-C' if stopped else error}; the rest is missing",)
+    return CoLocation(config.name, batch, tuple(closed), tuple(bounded), trap, notes, stopped)
 
 
 def numbers_to_try() -> tuple[int, ...]:
@@ -118,7 +132,8 @@ def steps(models: Sequence[int] = ()) -> int:
     return 3 * len(tuple(models) or numbers_to_try()) + 1
 
 
-def _closed(base: Configuration, number: int, pinned: bool, seconds: float, repeats: int, seed: int) -> Closed:
+def closed_loop(base: Configuration, number: int, pinned: bool, seconds: float, repeats: int, seed: int) -> Closed:
+    """`number` copies at once, each calling its step again as soon as it is done, for `seconds`, `repeats` times."""
     runs = tuple(together(base, number, pinned, seconds, seed=seed + k) for k in range(repeats))
     return Closed(merged(runs), runs)
 
@@ -195,10 +210,11 @@ def grids(found: CoLocation) -> tuple[Grid, ...]:
     )
     heads = ("models", "placed", "requests/s", "samples/s", "p50, ms", "p99, ms")
     bounded_heads = ("models", "p99 limit, ms", "held, requests/s", "broke at", "samples/s", "rates tried")
-    return (
-        Grid(caption, heads, closed, "measured"),
-        Grid("Largest Poisson rate whose 99th percentile holds the limit, pinned", bounded_heads, bounded, "measured"),
-    )
+    loops = Grid(caption, heads, closed, "measured")
+    if not bounded:
+        return (loops,)
+    held = "Largest Poisson rate whose 99th percentile holds the limit, pinned"
+    return (loops, Grid(held, bounded_heads, bounded, "measured"))
 
 
 def _range(found: Interval, factor: float) -> str:

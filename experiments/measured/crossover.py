@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .profile_study import AxisPoint
+from .axis_points import AxisPoint
 
 
 @dataclass(frozen=True)

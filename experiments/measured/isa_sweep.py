@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,8 @@ from ...profiling.processes.runner import Plan, Runs, run
 from ...profiling.summary import TOLERANCE, measurement, output_check, speedup
 from ...progress import Advance, ignore
 from ..grid import Grid
+from .axis_points import ROUNDED
 from .profile_grids import OVER, contended, library_words
-from .profile_study import ROUNDED
 
 OPERATORS = f"{host_facts.__module__.rpartition('.')[0]}.operators"
 PLAN = Plan(seconds=0.1, patience=1.0)
@@ -49,19 +49,18 @@ class WidthPoint:
     failure: str | None = None
 
 
-def isa_sweep(only: Sequence[str] = (), plan: Plan | None = None, advance: Advance = ignore) -> tuple[WidthPoint, ...]:
-    """Every operator (or those named) at every width of this machine, one thread, the native choice as baseline."""
+def isa_sweep(
+    only: Sequence[str] = (), plan: Plan | None = None, advance: Advance = ignore
+) -> Iterator[tuple[WidthPoint, ...]]:
+    """Operator by operator (or those named): every width of this machine, one thread, the native choice as baseline."""
     plan = plan or PLAN
-    points: list[WidthPoint] = []
     chosen = (NATIVE, *widths(host_facts().simd))
     for name, library, function, arguments in PROBES:
         if only and name not in only:
             continue
         workload = f"{OPERATORS}:{function}"
         runs = run([Configuration(w, workload, arguments, isa=w) for w in chosen], plan, NATIVE, advance)
-        for width in chosen:
-            points += _points(runs, name, width, library)
-    return tuple(points)
+        yield tuple(point for width in chosen for point in _points(runs, name, width, library))
 
 
 def _points(runs: Runs, name: str, width: str, library: str) -> list[WidthPoint]:

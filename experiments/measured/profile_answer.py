@@ -46,18 +46,24 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A model's profile, its ceilings, its operators by SIMD width (empty where not asked), models side by side."""
+    """A model's profile, its ceilings, its operators by SIMD width (empty where not asked), models side by side.
+
+    missing: what was asked and is not there, and why. stopped: whether Ctrl-C ended it before all was measured.
+    """
 
     profile: ModelProfile
     widths: tuple[WidthPoint, ...] = ()
     together: CoLocation | None = None
     ceilings: Ceilings | None = None
+    missing: tuple[str, ...] = ()
+    stopped: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know beside the numbers."""
+        beside = () if self.together is None else self.together.notes
         trap = None if self.together is None else self.together.trap
-        return (*self.profile.notes, *([trap] if trap else ()))
+        return (*self.profile.notes, *self.missing, *beside, *([trap] if trap else ()))
 
 
 def steps(question: Question) -> int:
@@ -68,29 +74,50 @@ def steps(question: Question) -> int:
 
 
 def answer(config: ModelConfig, trace: Trace | None, question: Question, advance: Advance = ignore) -> Answer:
-    """Measure `config` on `trace`, or on uniform ids; HotrowError where the run as it is fails."""
+    """Measure `config` on `trace`, or on uniform ids; HotrowError where the run as it is fails.
+
+    Ctrl-C once one process of the run as it is has ended leaves what is finished.
+    """
     request = question.request
     roof = None
     if question.machine is not None:  # refused before the work, not after it
         row_bytes = sum(4.0 * table.dim for table in config.tables) / max(1, len(config.tables))
         roof = ceilings(question.machine, host_facts(), request.threads, request.precision, row_bytes)
     profile = profile_model(config, trace, request, question.plan, advance)
-    swept = isa_sweep.isa_sweep(advance=advance) if question.operators else ()
-    beside = None
-    if question.colocate is not None:
-        batch = sorted(request.batches)[len(request.batches) // 2]
-        beside = colocate(
-            config,
-            trace,
-            batch,
-            question.colocate,
-            request.threads,
-            request.precision,
-            question.limit,
-            seed=request.seed,
-            advance=advance,
-        )
-    return Answer(profile, swept, beside, roof)
+    swept: list[WidthPoint] = []
+    beside, missing, stopped = None, [], profile.stopped
+    try:
+        if question.operators and not stopped:
+            for points in isa_sweep.isa_sweep(advance=advance):
+                swept += points
+        if question.colocate is not None and not stopped:
+            beside = _beside(config, trace, question, question.colocate, advance)
+            stopped = beside.stopped
+    except KeyboardInterrupt:
+        missing.append("stopped by Ctrl-C; what was not finished is missing")
+        stopped = True
+    except HotrowError as error:
+        missing.append(f"no models side by side: {error}")
+    return Answer(profile, tuple(swept), beside, roof, tuple(missing), stopped)
+
+
+def _beside(
+    config: ModelConfig, trace: Trace | None, question: Question, models: Sequence[int], advance: Advance
+) -> CoLocation:
+    """Models side by side at the middle one of the batches."""
+    request = question.request
+    batch = sorted(request.batches)[len(request.batches) // 2]
+    return colocate(
+        config,
+        trace,
+        batch,
+        models,
+        request.threads,
+        request.precision,
+        question.limit,
+        seed=request.seed,
+        advance=advance,
+    )
 
 
 def grids(found: Answer) -> tuple[Grid, ...]:
@@ -106,7 +133,7 @@ def plain(found: Answer) -> dict[str, Any]:
     profile: dict[str, Any] = msgspec.to_builtins(replace(found.profile, stacks=None))
     if found.profile.stacks is not None:
         profile["stacks"] = _plain_stacks(found.profile.stacks)
-    made = {"profile": profile}
+    made = {"profile": profile, "notes": list(found.notes), "stopped": found.stopped}
     if found.widths:
         made["operators"] = msgspec.to_builtins(found.widths)
     if found.together is not None:

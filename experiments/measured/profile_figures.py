@@ -8,10 +8,11 @@ from ...analysis import profiling_plots as plots
 from ...analysis.flame_graph import flame_graph as draw_flames
 from ...profiling.machine import Curve, Machine
 from . import published_split
+from .axis_points import AxisPoint
 from .colocation import CoLocation
 from .operator_grids import role_name
 from .profile_grids import contended
-from .profile_study import BASE, AxisPoint, ModelProfile
+from .profile_study import BASE, ModelProfile
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,19 +110,23 @@ def colocation_figures(found: CoLocation) -> dict[str, Figure]:
     series: list[plots.Band] = []
     for name, pinned in (("pinned", True), ("free", False)):
         ran = [run for run in found.closed if run.whole.pinned == pinned]
+        if not ran:  # stopped before
+            continue
         models = [len(run.whole.models) for run in ran]
         for percent in (99, 50):
             made = [run.percentile(percent) for run in ran]
             value, low, high = ([getattr(i, field) for i in made] for field in ("value", "low", "high"))
             series.append((f"{name}, p{percent}", models, value, low, high))
+    drawn = {"colocation": plots.colocation(series)}
     curves = []
     for number, bounded in found.bounded:
         tried = sorted(bounded.tried)
         for percent, column in ((99, 2), (50, 1)):
             name = f"{number} model{'s' if number > 1 else ''}, p{percent}"
             curves.append((name, [t[0] for t in tried], [t[column] for t in tried]))
-    limit = found.bounded[0][1].limit
-    return {"colocation": plots.colocation(series), "poisson": plots.latency_over_rate(curves, limit)}
+    if curves:
+        drawn["poisson"] = plots.latency_over_rate(curves, found.bounded[0][1].limit)
+    return drawn
 
 
 def _band(name: str, curve: Curve, factor: float) -> plots.Band:

@@ -9,9 +9,10 @@ from ...profiling.measurement import Measurement
 from ...profiling.profilers.py_spy import StackProfile
 from ..grid import Grid
 from . import published_split
+from .axis_points import AxisPoint
 from .crossover import crossover
 from .operator_grids import RATE_HEADS, rate_cells, role_name
-from .profile_study import AxisPoint, ModelProfile, StepProfile
+from .profile_study import ModelProfile, StepProfile
 
 OVER = "interval over processes"
 LONGEST = 72  # of a frame's name, in characters
@@ -92,15 +93,18 @@ def crossover_grids(points: Sequence[AxisPoint]) -> list[Grid]:
 
 
 def _axis_row(point: AxisPoint) -> tuple[str, ...]:
-    if point.total is None or point.speedup is None:
+    if point.total is None:
         return (point.setting, point.step, "failed", "–", "–", f"{point.failure}")
     ratio = point.speedup
     if point.check is None:
         output = "–"
     else:
         output = f"{'agrees' if point.check.agrees else 'DIFFERS'}, {point.check.difference:.1g}"
-    speedup = f"{ratio.value:.3g} ({ratio.low:.3g} … {ratio.high:.3g}){contended(ratio)}"
-    return (point.setting, point.step, timed(point.total), speedup, output, _seen(point, point.total))
+    faster = "–" if ratio is None else f"{ratio.value:.3g} ({ratio.low:.3g} … {ratio.high:.3g}){contended(ratio)}"
+    seen = _seen(point, point.total)
+    if point.failure is not None:
+        seen += f"; its next process {point.failure}"
+    return (point.setting, point.step, timed(point.total), faster, output, seen)
 
 
 def _seen(point: AxisPoint, total: Measurement) -> str:

@@ -101,7 +101,7 @@ def together_section(found: colocation.CoLocation) -> Section:
         "poisson": "Latency, waiting included, under requests that arrive at random.",
     }
     drawn = colocation_figures(found)
-    pictures = tuple(_picture(drawn[name], caption) for name, caption in captions.items())
+    pictures = tuple(_picture(figure, captions[name]) for name, figure in drawn.items())
     words = () if found.trap is None else (found.trap,)
     return Section("together", "Models side by side", words, pictures=pictures, grids=colocation.grids(found))
 

@@ -15,25 +15,17 @@ import msgspec
 from ... import HotrowError
 from ...models.config import ModelConfig
 from ...models.cost import bag_statistics, uniform_bags
-from ...profiling.isa import NATIVE, Verified
+from ...profiling.isa import NATIVE
 from ...profiling.measurement import Measurement, OperatorProfile
 from ...profiling.processes.configuration import Configuration
-from ...profiling.processes.runner import FEWEST_PROCESSES, Outcome, Plan, Runs, run
+from ...profiling.processes.runner import FEWEST_PROCESSES, Outcome, Plan, Runs, Stopped, run
 from ...profiling.profilers.py_spy import StackProfile, sample
 from ...profiling.profilers.torch_profiler import CONTENDED
-from ...profiling.summary import (
-    TOLERANCE,
-    Latency,
-    OutputCheck,
-    latency,
-    measurement,
-    operators,
-    output_check,
-    speedup,
-)
+from ...profiling.summary import Latency, latency, measurement, operators
 from ...progress import Advance, ignore
 from ...tracegen.trace import Trace
-from .axes import everything, varied
+from .axes import everything, one_of, varied
+from .axis_points import AxisPoint, axis_points
 from .bottlenecks import RoleRate, rates
 from .traces import trace_files, written
 
@@ -43,7 +35,6 @@ PLAN = Plan(processes=5, seconds=0.3, traced=5)  # one process in eight is slow 
 BASE = "as it is"
 WORKLOAD = f"{__package__}.workloads:dlrm"
 ALL_MODES = ("inference", "forward", "training")
-ROUNDED = 2e-2  # of bf16's or int8's 8 bits, over a model's layers
 
 
 @dataclass(frozen=True)
@@ -51,8 +42,8 @@ class Request:
     """What to profile: batches, kinds of step, axes as axes.parse_axes gives them, and the run as it is.
 
     modes: of workloads.MODES. stacks: whether py-spy looks, at the first mode and the largest batch.
-    axis_processes: per setting of an axis. Raises HotrowError for a batch below 1, a mode that does not exist, or a
-    list without entries.
+    axis_processes: per setting of an axis. Raises HotrowError for a batch below 1, a mode, precision, device or backend
+    that does not exist, or a list without entries.
     """
 
     batches: Sequence[int] = BATCHES
@@ -73,6 +64,8 @@ class Request:
         unknown = [mode for mode in self.modes if mode not in ALL_MODES]
         if unknown or not self.modes:
             raise HotrowError(f"mode {unknown[0] if unknown else ''!r}; known are {', '.join(ALL_MODES)}")
+        for setting in ("precision", "device", "backend"):
+            one_of(setting, getattr(self, setting))
 
 
 @dataclass(frozen=True)
@@ -88,32 +81,18 @@ class StepProfile:
 
 
 @dataclass(frozen=True)
-class AxisPoint:
-    """One setting of one axis at one step: its time, its speedup over the run as it is, or why there is none.
-
-    isa: what each library was seen to use. check: its output beside that of the run as it is.
-    """
-
-    axis: str
-    setting: str
-    step: str
-    total: Measurement | None = None
-    speedup: Measurement | None = None
-    isa: tuple[Verified, ...] = ()
-    check: OutputCheck | None = None
-    failure: str | None = None
-    stack: str | None = None
-
-
-@dataclass(frozen=True)
 class ModelProfile:
-    """Where a model's time goes, what each axis changes, and the stacks of a step at the largest batch."""
+    """Where a model's time goes, what each axis changes, and the stacks of a step at the largest batch.
+
+    stopped: whether Ctrl-C ended it before all was measured.
+    """
 
     name: str
     steps: tuple[StepProfile, ...]
     axes: tuple[AxisPoint, ...]
     stacks: StackProfile | None
     notes: tuple[str, ...]
+    stopped: bool = False
 
 
 def profile_model(
@@ -125,8 +104,9 @@ def profile_model(
 ) -> ModelProfile:
     """Profile `config` on `trace` (ids uniform where None) at every batch, and inference along every axis.
 
-    `advance` is called after every process; processes() says how many there are. Raises HotrowError for an unknown
-    axis or where the run as it is fails; other failures are kept beside the rest.
+    `advance` is called after every process; processes() says how many there are. Ctrl-C after the first process of the
+    run as it is leaves what is finished. Raises HotrowError for an unknown axis or where the run as it is fails; other
+    failures are kept beside the rest.
     """
     request = request or Request()
     plan = plan or replace(PLAN, seed=request.seed)
@@ -135,17 +115,21 @@ def profile_model(
         traces = trace_files(request.axes.get("trace", ()), trace, config, request.batches, Path(folder))
         settings = varied(_inference_only(base), request.axes, traces)
         along_plan = replace(plan, processes=request.axis_processes, traced=0, chrome_traces=None)
-        runs = run([base], plan, advance=advance)
-        _must_stand(runs.outcome(BASE), config.name)
-        steps = _steps(runs.outcome(BASE), request, config, trace)
-        along = run([_inference_only(base), *settings.values()], along_plan, advance=advance) if settings else None
-        seen, notes = _stacks(base, f"{request.modes[0]} {max(request.batches)}") if request.stacks else (None, ())
-    points = () if along is None else _points(along, settings)
+        outcome, stopped = _as_it_is(base, plan, config.name, advance)
+        steps = _steps(outcome, request, config, trace)
+        points: tuple[AxisPoint, ...] = ()
+        if settings and not stopped:
+            along, stopped = _finished([_inference_only(base), *settings.values()], along_plan, advance)
+            points = axis_points(along, settings)
+        seen, notes = None, _missing(outcome, plan, stopped)
+        if request.stacks and not stopped:
+            seen, said, stopped = _stacks(base, f"{request.modes[0]} {max(request.batches)}")
+            notes += said
     others = (note for step in steps for note in step.operators.notes if not note.startswith(CONTENDED))
     notes += tuple(dict.fromkeys(others))  # which steps were contended, their totals say
     if request.device != "cpu":
         notes += ("parts are shares of the processor's time, which launches what the GPU does; totals are the GPU's",)
-    return ModelProfile(config.name, steps, points, seen, notes)
+    return ModelProfile(config.name, steps, points, seen, notes, stopped)
 
 
 def configuration(config: ModelConfig, trace: Trace | None, request: Request, folder: Path) -> Configuration:
@@ -169,11 +153,35 @@ def processes(request: Request, plan: Plan) -> int:
     return plan.processes + request.axis_processes * (settings + 1 if settings else 0)
 
 
-def _must_stand(outcome: Outcome, name: str) -> None:
-    """HotrowError with the reason, and the stack where it hung, unless a process ended well."""
+def _finished(configurations: Sequence[Configuration], plan: Plan, advance: Advance) -> tuple[Runs, bool]:
+    """All runs, or what of them had ended when Ctrl-C came; and whether it came."""
+    try:
+        return run(configurations, plan, advance=advance), False
+    except Stopped as stop:
+        return stop.runs, True
+
+
+def _as_it_is(base: Configuration, plan: Plan, name: str, advance: Advance) -> tuple[Outcome, bool]:
+    """The run as it is, and whether Ctrl-C cut it short.
+
+    Raises HotrowError with the reason, and the stack where it hung, or KeyboardInterrupt, where no process ended well.
+    """
+    runs, stopped = _finished([base], plan, advance)
+    outcome = runs.outcome(BASE)
     if not outcome.processes and outcome.failure is not None:
         stack = f"; it was at\n{outcome.failure.stack}" if outcome.failure.stack else ""
         raise HotrowError(f"{name}: {outcome.failure.reason}{stack}")
+    if not outcome.processes:
+        raise KeyboardInterrupt
+    return outcome, stopped
+
+
+def _missing(outcome: Outcome, plan: Plan, stopped: bool) -> tuple[str, ...]:
+    """What of the run as it is, and after it, is missing, and why."""
+    ended = f"{len(outcome.processes)} of {plan.processes} processes of the run {BASE} ended well"
+    if outcome.failure is not None:
+        return (f"only {ended}; the next {outcome.failure.reason}",)
+    return (f"stopped by Ctrl-C: {ended}; what was not finished is missing",) if stopped else ()
 
 
 def _inference_only(configuration: Configuration) -> Configuration:
@@ -195,41 +203,12 @@ def _steps(outcome: Outcome, request: Request, config: ModelConfig, trace: Trace
     return tuple(made)
 
 
-def _points(runs: Runs, settings: Mapping[tuple[str, str], Configuration]) -> tuple[AxisPoint, ...]:
-    points = []
-    steps = runs.outcomes[0].steps
-    for (axis, setting), configuration in settings.items():
-        outcome = runs.outcome(configuration.name)
-        points += [_point(runs, axis, setting, step, outcome) for step in steps]
-    return tuple(points)
-
-
-def _point(runs: Runs, axis: str, setting: str, step: str, outcome: Outcome) -> AxisPoint:
-    name = outcome.configuration.name
-    failure = outcome.failure
-    if not outcome.processes:
-        reason = failure.reason if failure else "not run"
-        return AxisPoint(axis, setting, step, failure=reason, stack=failure.stack if failure else None)
-    same_model = axis not in ("pooling", "dim", "trace")
-    return AxisPoint(
-        axis,
-        setting,
-        step,
-        measurement(outcome, step),
-        speedup(runs, name, step),
-        tuple(outcome.processes[0].result.isa),
-        output_check(runs, name, TOLERANCE if setting == "fp32" or axis != "precision" else ROUNDED)
-        if same_model
-        else None,
-        failure.reason if failure else None,
-        failure.stack if failure else None,
-    )
-
-
-def _stacks(base: Configuration, step: str) -> tuple[StackProfile | None, tuple[str, ...]]:
-    """Stacks of the step, or why there are none."""
+def _stacks(base: Configuration, step: str) -> tuple[StackProfile | None, tuple[str, ...], bool]:
+    """Stacks of the step, or why there are none, and whether Ctrl-C came."""
     try:
         seen = sample(base, step)
     except HotrowError as error:
-        return None, (f"no stacks: {error}",)
-    return seen, seen.notes
+        return None, (f"no stacks: {error}",), False
+    except KeyboardInterrupt:
+        return None, ("no stacks: stopped by Ctrl-C",), True
+    return seen, seen.notes, False

@@ -11,7 +11,17 @@ from hotrow import HotrowError
 from hotrow.profiling.isa import Verified
 from hotrow.profiling.processes.child import Result, StepRun, file_name
 from hotrow.profiling.processes.configuration import KNOBS, Configuration
-from hotrow.profiling.processes.runner import Failure, Outcome, Plan, Process, Runs, least_busy, run, run_once
+from hotrow.profiling.processes.runner import (
+    Failure,
+    Outcome,
+    Plan,
+    Process,
+    Runs,
+    Stopped,
+    least_busy,
+    run,
+    run_once,
+)
 from hotrow.profiling.summary import latency, measurement, operators, output_check, speedup
 
 QUICK = Plan(processes=1, seconds=0.0, patience=0.0, least=3, deadline=60)
@@ -97,6 +107,16 @@ def test_a_planted_hang_is_caught_with_its_stack() -> None:
     assert "planted_hang" in (outcome.failure.stack or "")
 
 
+def test_ctrl_c_keeps_what_is_finished() -> None:
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(Stopped) as caught:
+        run([configuration("plain"), configuration("other")], QUICK, advance=stop)
+    assert sorted(len(outcome.processes) for outcome in caught.value.runs.outcomes) == [0, 1]
+    assert caught.value.runs.baseline == "plain"
+
+
 def test_killed_for_memory() -> None:
     made = run_once(configuration("killed", "crash", arguments={"number": int(signal.SIGKILL)}), QUICK)
     assert isinstance(made, Failure)
@@ -126,8 +146,26 @@ def test_ratios_pair_the_processes_of_a_round() -> None:
     half = made("half", {0: [0.5] * 3, 1: [5.0] * 3, 2: [1.0] * 3})
     ratio = speedup(Runs((base, half), "base"), "half", "s")
     assert (ratio.low, ratio.value, ratio.high, ratio.n) == (2, 2, 2, 3)
+    assert not ratio.metadata["contended"]
     assert measurement(half, "s").value == 1.0
     assert measurement(half, "s").metadata["isa_ATen"] == "AVX2"
+
+
+def test_a_ratio_of_one_round_has_the_interval_of_its_repeats() -> None:
+    base, other = made("base", {0: [1.0, 2.0, 3.0]}), made("other", {0: [1.0, 1.0, 1.0]})
+    ratio = speedup(Runs((base, other), "base"), "other", "s")
+    assert (ratio.low, ratio.value, ratio.high, ratio.n) == (1, 2, 3, 1)
+    assert "repeats of one round" in str(ratio.metadata["statistic"])
+
+
+def test_rounds_that_were_never_undisturbed_together_are_contended() -> None:
+    def half_clean(name: str, clean: set[int]) -> Outcome:
+        processes = [made(name, {k: [1.0 + k] * 3}, k in clean).processes[0] for k in range(6)]
+        return Outcome(configuration(name), tuple(processes))
+
+    runs = Runs((half_clean("base", {0, 1, 2}), half_clean("other", {3, 4, 5})), "base")
+    ratio = speedup(runs, "other", "s")
+    assert (ratio.value, ratio.n, ratio.metadata["contended"]) == (1.0, 6, True)
 
 
 def test_one_process_has_an_interval_of_its_repeats() -> None:
