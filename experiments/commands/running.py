@@ -127,6 +127,8 @@ def profile(
         print_notes((*uniform, *found.notes))
         if out is not None:
             print(f"{out / 'profile.html'}: open it in a browser")
+        else:
+            print_notes(profile_answer.hangs(found))
     if found.stopped:
         raise typer.Exit(130)
 

@@ -120,6 +120,12 @@ def _beside(
     )
 
 
+def hangs(found: Answer) -> tuple[str, ...]:
+    """Where the settings that hung stood when they were ended."""
+    stood = {(p.axis, p.setting): p.stack for p in found.profile.axes if p.stack is not None}
+    return tuple(f"{axis} {setting} stood at\n{stack}" for (axis, setting), stack in stood.items())
+
+
 def grids(found: Answer) -> tuple[Grid, ...]:
     """Everything as tables."""
     swept = (isa_sweep.grid(found.widths),) if found.widths else ()

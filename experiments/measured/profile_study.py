@@ -121,7 +121,7 @@ def profile_model(
         if settings and not stopped:
             along, stopped = _finished([_inference_only(base), *settings.values()], along_plan, advance)
             points = axis_points(along, settings)
-        seen, notes = None, _missing(outcome, plan, stopped)
+        seen, notes = None, (*_missing(outcome, plan, stopped), *_beyond_knobs(request))
         if request.stacks and not stopped:
             seen, said, stopped = _stacks(base, f"{request.modes[0]} {max(request.batches)}")
             notes += said
@@ -182,6 +182,16 @@ def _missing(outcome: Outcome, plan: Plan, stopped: bool) -> tuple[str, ...]:
     if outcome.failure is not None:
         return (f"only {ended}; the next {outcome.failure.reason}",)
     return (f"stopped by Ctrl-C: {ended}; what was not finished is missing",) if stopped else ()
+
+
+def _beyond_knobs(request: Request) -> tuple[str, ...]:
+    """Where SIMD knobs do not reach all the code that runs."""
+    along = request.axes.get("backend")
+    ran = (request.backend, *(() if along is None else along or everything("backend")))
+    own = ", ".join(dict.fromkeys(name for name in ran if name != "eager"))
+    if not own or (request.isa == NATIVE and "isa" not in request.axes):
+        return ()
+    return (f"SIMD knobs act on PyTorch's libraries; what {own} compile or bring along may use every width there is",)
 
 
 def _inference_only(configuration: Configuration) -> Configuration:

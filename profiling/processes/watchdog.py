@@ -109,7 +109,7 @@ def _tail(output: IO[bytes]) -> str:
 
 def _failure(code: int, wrote: str, stack: str | None, deadline: float) -> str | None:
     if stack is not None:
-        return f"hung: not done after {deadline:g} s; its stack is kept, the process was ended"
+        return f"hung: not done after {deadline:g} s; the process was ended once its stack was read"
     if code == 0:
         return None
     if code == -9:

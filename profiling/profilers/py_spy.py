@@ -163,9 +163,13 @@ def _recorded(
     file.unlink(missing_ok=True)
     command = [str(program), "record", "--pid", str(pid), "-r", str(rate), "-d", f"{seconds:.0f}", "-f", "raw"]
     began = time.monotonic()
-    done = subprocess.run(
-        [*command, *options, "-o", str(file)], capture_output=True, text=True, timeout=60 + 10 * seconds
-    )
+    patience = 60 + 10 * seconds
+    try:
+        done = subprocess.run([*command, *options, "-o", str(file)], capture_output=True, text=True, timeout=patience)
+    except subprocess.TimeoutExpired as error:
+        raise HotrowError(f"py-spy: not done after {patience:g} s") from error
+    except OSError as error:
+        raise HotrowError(f"py-spy: cannot be run ({error.strerror})") from error
     window = began, time.monotonic()
     if done.returncode or not file.exists():
         words = f"{done.stderr}{done.stdout}".strip()

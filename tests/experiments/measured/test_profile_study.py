@@ -14,7 +14,7 @@ from hotrow import HotrowError
 from hotrow.experiments.measured import profile_study
 from hotrow.experiments.measured.axes import everything, parse_axes, varied
 from hotrow.experiments.measured.int8_tables import quantize_tables
-from hotrow.experiments.measured.profile_answer import Answer, Question, side_by_side, steps, whole_numbers
+from hotrow.experiments.measured.profile_answer import Answer, Question, hangs, side_by_side, steps, whole_numbers
 from hotrow.experiments.measured.profile_figures import figures, flame_graph
 from hotrow.experiments.measured.profile_files import save
 from hotrow.experiments.measured.profile_grids import grids, library_words, short, stack_grid
@@ -224,6 +224,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
     hashed = msgspec.structs.replace(CONFIG.tables[0], storage=Hashed(5))
     with pytest.raises(HotrowError, match="'a': int8 is for plain tables"):
         quantize_tables(DLRM(msgspec.structs.replace(CONFIG, tables=(hashed, CONFIG.tables[1]))))
+    for wrong, message in (({"backend": "foo"}, "backend 'foo'; known are eager"), ({"device": "tpu"}, "device 'tpu'")):
+        with pytest.raises(HotrowError, match=message):
+            Request(**wrong)
     if not torch.cuda.is_available():
         with pytest.raises(HotrowError, match="CUDA was asked for"):
             dlrm(msgspec.to_builtins(CONFIG), [2], device="cuda")
@@ -281,6 +284,19 @@ def test_progress_counts_every_process() -> None:
     assert steps(Question(Request(axes={"threads": ("1",)}), QUICK)) == 1 + 3 * 2
     assert steps(Question(plan=QUICK, colocate=(1,))) == 1 + 4
     assert steps(Question(plan=QUICK, operators=True)) > 20
+
+
+def test_where_simd_knobs_do_not_reach_is_said() -> None:
+    note = profile_study._beyond_knobs
+    assert note(Request()) == note(Request(backend="fast", modes=("inference",))) == note(Request(isa="avx2")) == ()
+    assert "what fast compile" in note(Request(backend="fast", axes={"isa": ()}))[0]
+    assert "what fast, compile, aot, onnx" in note(Request(isa="avx2", axes={"backend": ()}))[0]
+
+
+def test_hangs_say_where_they_stood(profile: ModelProfile) -> None:
+    hung = dataclasses.replace(profile.axes[0], axis="isa", setting="avx2", failure="hung", stack="Thread 1")
+    found = Answer(dataclasses.replace(profile, axes=(*profile.axes, hung, hung)))
+    assert hangs(found) == ("isa avx2 stood at\nThread 1",)
 
 
 def test_two_models_share_their_weights() -> None:
