@@ -1,11 +1,12 @@
 """generate: profile, samples, seed → Trace.
 
 Every table is generated on its own, over the profile's own number of samples, by its variant's design: independent
-draws, renewal, or depth band. Fewer samples are the beginning of such a trace; more are traces that follow one another
-with the same rows. The same profile, samples and seed give the same trace.
+draws, renewal, or depth band. Then lookups move a little within their tables, so that samples miss as one. Fewer
+samples are the beginning of such a trace; more are traces that follow one another with the same rows. The same
+profile, samples and seed give the same trace.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from .. import HotrowError
 from .popularity import expand
 from .profile import TableProfile, TraceProfile
+from .samples.coupling import Column, column_of, couple
 from .synthesis.depthband import Demand, depthband
 from .synthesis.renewal import calibrate, renewal
 from .synthesis.rows import draw_rows
@@ -48,12 +50,20 @@ def generate_chunks(profile: TraceProfile, samples: int | None = None, seed: int
     asked = [_asked(table) if samples > profile.samples else None for table in profile.tables]
     for block, start in enumerate(range(0, samples, profile.samples)):
         count = min(profile.samples, samples - start)
-        yield Trace(
-            tuple(
-                _lookups(table, ids[k], synthesize(table, table_rng(seed, k, block + 1), asked[k]), count)
-                for k, table in enumerate(profile.tables)
-            )
-        )
+        made = block_columns(profile, seed, block + 1, asked)
+        yield Trace(tuple(_lookups(t, ids[k], made[k], count) for k, t in enumerate(profile.tables)))
+
+
+def block_columns(profile: TraceProfile, seed: int, block: int, asked: Sequence[Demand | None]) -> list[Column]:
+    """Block number `block` (from 1) of every table, coupled where the profile says how; asked: as of synthesize."""
+    made = []
+    for k, table in enumerate(profile.tables):
+        synthesis = synthesize(table, table_rng(seed, k, block), asked[k])
+        most = table.locality.per_sample if table.locality is not None else int(synthesis.sizes.max(initial=1))
+        made.append(column_of(synthesis.order, synthesis.sizes, table.distinct, max(most, 1)))
+    if profile.coupling is None or not profile.coupling.used:
+        return made
+    return couple(made, profile.coupling, table_rng(seed, len(profile.tables), block))
 
 
 def table_rng(seed: int, table: int, block: int) -> np.random.Generator:
@@ -115,8 +125,8 @@ def _filled_slots(sizes: Ints, samples: int, per_sample: int, rng: np.random.Gen
     return np.repeat(sample * per_sample - starts, sizes) + np.arange(int(sizes.sum()))
 
 
-def _lookups(table: TableProfile, ids: Ints, made: Synthesis, samples: int) -> TableLookups:
+def _lookups(table: TableProfile, ids: Ints, made: Column, samples: int) -> TableLookups:
     if table.bags is None:
-        return TableLookups(table.name, table.rows, ids[made.order[:samples]])
-    offsets = np.concatenate(([0], np.cumsum(made.sizes[:samples])))
-    return TableLookups(table.name, table.rows, ids[made.order[: offsets[-1]]], offsets)
+        return TableLookups(table.name, table.rows, ids[made.numbers[:samples]])
+    offsets = np.concatenate(([0], np.cumsum(made.sizes()[:samples])))
+    return TableLookups(table.name, table.rows, ids[made.numbers[: offsets[-1]]], offsets)

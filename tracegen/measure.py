@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from . import locality
 from .clock import ClockedTable, place
 from .fit import Released, fit_table
-from .profile import TraceProfile
+from .packed import Packed
+from .profile import TableProfile, TraceProfile
+from .samples.coupling import Column, Coupling, fractions_for, joint_counts, table_order
+from .samples.levels import thresholds
 from .trace import Trace
 
 Ints = NDArray[np.int64]
@@ -20,7 +23,7 @@ HOT_ROWS = 2048
 HOT_COUNT = 96  # a row is hot from this count on
 EXACT_WINDOW = 1024  # slots of an age window
 ASSUMPTIONS = (
-    "tables are generated independently of each other",
+    "which row of one table goes with which of another is not kept, only how cold a sample's lookups are together",
     "rows are renumbered at random: ids, and what lies beside what, are not kept",
 )
 
@@ -71,15 +74,36 @@ def hot_windows(measured: Measured, hot: Ints) -> Ints:
 
 def exact_profile(trace: Trace, name: str = "trace") -> TraceProfile:
     """All statistics without noise: NOT PRIVATE."""
-    tables = []
+    tables, clocks = [], []
     for table in trace.tables:
         longest = 1 if table.offsets is None else max(1, int(table.bag_sizes().max(initial=1)))
         clocked, _ = place(table, longest)
         measured = measure(clocked, exact_windows(clocked))
+        clocks.append(clocked)
         noise = dict.fromkeys(measured.values | {"windows": 0}, 0.0)
         tables.append(fit_table(released(clocked, exact(measured), noise), table.samples))
     source = "measured on the trace itself, without noise; NOT PRIVATE"
-    return TraceProfile(name, "exact", source, trace.samples, tuple(tables), ASSUMPTIONS)
+    coupling = None
+    if len(clocks) > 1 and trace.samples:
+        fractions = fractions_for([clock.per_sample for clock in clocks], trace.samples, 0.0)
+        order = table_order([table.distinct for table in tables])
+        limits = [limits_of(table, fractions) for table in tables]
+        joints = joint_counts([column(clocks[k]) for k in order], [limits[k] for k in order])
+        coupling = Coupling(order, Packed.of(np.array(limits)), tuple(Packed.of(j) for j in joints), 0.0)
+    return TraceProfile(name, "exact", source, trace.samples, tuple(tables), ASSUMPTIONS, coupling=coupling)
+
+
+def column(table: ClockedTable) -> Column:
+    """The table as coupling sees it."""
+    return Column(table.numbers, table.slots, max(1, len(table.ids)), table.samples, table.per_sample)
+
+
+def limits_of(table: TableProfile, fractions: tuple[float, ...]) -> Ints:
+    """Reuse times beyond which caches of `fractions` of the table's rows miss, as far as the profile knows."""
+    if table.locality is None:
+        return np.ones(len(fractions), np.int64)
+    edges = locality.reuse_edges(table.locality.length)
+    return thresholds(table.locality.reuse.array(), table.distinct, edges, fractions)
 
 
 def exact(measured: Measured) -> dict[str, Ints]:

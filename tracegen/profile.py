@@ -13,9 +13,10 @@ from .. import HotrowError, __version__
 from ..atomic import replacing
 from .packed import Packed
 from .popularity import Spectrum
+from .samples.coupling import Coupling
 from .trace import Trace
 
-VERSION = 3
+VERSION = 4  # 3 had no coupling, page counts or layouts, and is read as it was
 
 Design = Literal["independent", "renewal", "depthband"]
 
@@ -175,6 +176,7 @@ class TraceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Statistics of a trace. origin: exact (measured, not private), published (aggregates), private (with noise).
 
     source: where the numbers come from. assumptions: what the profile does not know and how the gap is filled.
+    coupling: what samples hold together, None for tables that know nothing of each other.
     checksum: SHA-256 of everything else, in files.
     """
 
@@ -185,6 +187,7 @@ class TraceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tables: tuple[TableProfile, ...]
     assumptions: tuple[str, ...] = ()
     privacy: PrivacyHeader | None = None
+    coupling: Coupling | None = None
     attribution: str = ""
     version: int = VERSION
     written_by: str = f"hotrow {__version__}"
@@ -195,6 +198,8 @@ class TraceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(_newer(self.version))
         if (self.origin == "private") != (self.privacy is not None):
             raise ValueError(f"origin {self.origin!r}; a private profile, and no other, has a privacy header")
+        if self.coupling is not None and sorted(self.coupling.order) != list(range(len(self.tables))):
+            raise ValueError(f"the coupling orders tables {self.coupling.order}; the profile has {len(self.tables)}")
         for table in self.tables:
             if table.samples != self.samples:
                 raise ValueError(f"table {table.name!r} has {table.samples} samples, the profile {self.samples}")

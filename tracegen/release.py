@@ -22,6 +22,12 @@ comes; everything else stands. So
   pairs       consecutive reuse times by octave: three pairs leave, two come                 5, 13
   bags        samples per bag size: one sample changes its cell                              2, 2
 (L2² of reuse, ages: two falls may share a cell, 2² + 1; pairs: 3² + 2².)
+Of the log as a whole, for every table but the first, by what was released before:
+  joint       samples by how many lookups in the tables before, and in this one, come after   2·k, 2·k²
+              longer than some reuse times: k samples change their cell, the unit's own and
+              the next of each row it looked up in these tables
+(k samples leave k cells for k others, which may coincide; k is n + Σ g over these tables, n the unit's samples; for one
+access k is 2, its own sample and one other.)
 *A unit* removes its g accesses one after the other: L1 × g, L2² × g², with g = 1 (access), L (sample), m·L (user).
 Bags count samples, so there g is 1, 1, m; so it is for `filled`, the samples that are not empty (user only).
 
@@ -29,7 +35,8 @@ Bags count samples, so there g is 1, 1, m; so it is for `filled`, the samples th
 Gaussian noise of variance L2²/2ρ', sampled exactly by OpenDP. Ledger adds up what OpenDP says each cost.
 
 *Composition.* Within a table costs add up. A sample or user has lookups in every table: the tables share ε (or ρ)
-equally. An access has one table only: every table may spend all of it (parallel composition). ρ becomes (ε, δ) by
+equally. An access has one table only: every table may spend all of it (parallel composition). Where there are several
+tables, joint counts take the part COUPLING of what `filled` leaves, and the tables the rest. ρ becomes (ε, δ) by
 OpenDP's conversion. All that follows (fit, selection, generation) sees noisy values and public numbers only.
 """
 
@@ -38,6 +45,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,9 +56,21 @@ from . import locality
 from .clock import ClockedTable, kept_samples, place
 from .disclosure import privacy_header
 from .fit import fit_table
-from .measure import ASSUMPTIONS, HOT_COUNT, Measured, hot_buckets, hot_windows, measure, released
+from .measure import (
+    ASSUMPTIONS,
+    HOT_COUNT,
+    Measured,
+    column,
+    hot_buckets,
+    hot_windows,
+    limits_of,
+    measure,
+    released,
+)
+from .packed import Packed
 from .privacy import Charge, Ledger, Mechanism, PrivacyBudget, deviation, noise_scale, rho_of
-from .profile import TraceProfile
+from .profile import TableProfile, TraceProfile
+from .samples.coupling import Coupling, fractions_for, joint_counts, table_order
 from .trace import Trace
 
 Ints = NDArray[np.int64]
@@ -80,6 +100,7 @@ STATISTICS = (
     Statistic("bags", 2, 2, 0.03, of_samples=True),
 )
 FILLED = Statistic("filled", 1, 1, 0.01, of_samples=True)
+COUPLING = 0.12  # of the whole budget, where there are several tables
 SHORT, HOPELESS = 10_000, 200  # slots × ε of one access
 PRIVATE_WINDOW = 4096.0  # slots of an age window at ε = 1 for one access
 
@@ -148,11 +169,14 @@ def release_with_cuts(trace: Trace, budget: PrivacyBudget, name: str = "trace") 
     total = budget.epsilon if budget.mechanism == "laplace" else rho_of(budget.epsilon, budget.delta)
     filled, charges = _filled(trace, kept, budget, total)
     tables, cut, seconds = [], 0, 0.0
-    short = []
+    short, clocks = [], []
+    several = len(trace.tables) > 1 and trace.samples > 0
+    alone = total * (1 - COUPLING) if several else total
     for table in trace.tables:
         clocked, lost = place(table, 1 if table.offsets is None else budget.lookups_per_sample, kept)
         cut += lost
-        bounds = table_bounds(clocked, budget, total, len(trace.tables))
+        bounds = table_bounds(clocked, budget, alone, len(trace.tables))
+        clocks.append(clocked)
         weight = check(clocked, bounds, budget)
         if weight < SHORT:
             short.append(f"table {table.name!r}: N·ε is {weight:,.0f}; below {SHORT:,} only the LRU curve means much")
@@ -164,6 +188,12 @@ def release_with_cuts(trace: Trace, budget: PrivacyBudget, name: str = "trace") 
         noise = {c.statistic: deviation(budget.mechanism, c.scale) for c in ledger.charges}
         tables.append(fit_table(released(clocked, noisy, noise), filled))
         charges += ledger.charges
+    coupling = None
+    if several:
+        left = total * (1 - FILLED.share) if budget.unit == "user" else total
+        ledger = Ledger(budget.mechanism, left * COUPLING)
+        coupling = release_coupling(clocks, tables, budget, ledger)
+        charges += ledger.charges
     header = privacy_header(budget, charges, total_cost(charges, budget))
     profile = TraceProfile(
         name,
@@ -173,8 +203,44 @@ def release_with_cuts(trace: Trace, budget: PrivacyBudget, name: str = "trace") 
         tuple(tables),
         (*ASSUMPTIONS, *short),
         header,
+        coupling,
     )
     return profile, Cuts(cut, 0 if kept is None else int(np.count_nonzero(~kept)), seconds)
+
+
+def release_coupling(
+    clocks: list[ClockedTable], tables: list[TableProfile], budget: PrivacyBudget, ledger: Ledger
+) -> Coupling:
+    """Noisy joint counts of all tables, worth the ledger's limit; order and limits come from the released tables."""
+    order = table_order([table.distinct for table in tables])
+    most = [clocks[k].per_sample for k in order]
+    moved = samples_moved(most, budget)
+    # costs in proportion to what a joint count costs at the same noise, so that all get the same noise
+    weights = np.array(moved, np.float64) ** (1 if budget.mechanism == "laplace" else 2)
+    costs = ledger.limit * (1 - 1e-9) * weights / weights.sum()
+    scale = noise_scale(budget.mechanism, float(costs[0]), 2 * moved[0], 2 * moved[0] ** 2)
+    noise = deviation(budget.mechanism, scale)
+    fractions = fractions_for(most, clocks[0].samples, noise)
+    limits = [limits_of(table, fractions) for table in tables]
+    joints = [
+        ledger.noisy(joint, float(cost), 2 * k, 2 * k**2, "", f"joint {tables[number].name}")
+        for joint, cost, k, number in zip(
+            joint_counts([column(clocks[k]) for k in order], [limits[k] for k in order]),
+            costs,
+            moved,
+            order[1:],
+            strict=True,
+        )
+    ]
+    return Coupling(order, Packed.of(np.array(limits)), tuple(Packed.of(j) for j in joints), noise)
+
+
+def samples_moved(most: Sequence[int], budget: PrivacyBudget) -> list[int]:
+    """Samples whose cell a unit may change, for the joint count of every table but the first, in coupling order."""
+    if budget.unit == "access":
+        return [2] * (len(most) - 1)
+    samples = budget.samples_per_user if budget.unit == "user" else 1
+    return [samples * (1 + sum(most[: j + 1])) for j in range(1, len(most))]
 
 
 def table_bounds(table: ClockedTable, budget: PrivacyBudget, total: float, tables: int) -> Bounds:
@@ -232,5 +298,6 @@ def _filled(
 def total_cost(charges: list[Charge], budget: PrivacyBudget) -> float:
     """ε (laplace) or ρ (gaussian) of the whole file: the largest table's at unit access, else the sum."""
     names = dict.fromkeys(c.table for c in charges)
-    per_table = [sum(c.cost for c in charges if c.table == name) for name in names]
-    return max(per_table) if budget.unit == "access" else sum(per_table)
+    per_table = {name: sum(c.cost for c in charges if c.table == name) for name in names}
+    whole = per_table.pop("", 0.0)  # statistics of the whole log
+    return whole + (max(per_table.values()) if budget.unit == "access" else sum(per_table.values()))

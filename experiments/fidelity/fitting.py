@@ -9,6 +9,7 @@ from ...progress import Advance, ignore
 from ...tracegen.privacy import PrivacyBudget
 from ...tracegen.profile import TraceProfile, characterize
 from ...tracegen.release import Cuts, release_with_cuts
+from ...tracegen.samples.choice import choose_coupling
 from ...tracegen.trace import Trace
 from ..grid import Grid
 
@@ -50,18 +51,23 @@ def fit(
     """
     if budget is None:
         warning = "NOT PRIVATE: exact statistics; whoever has this file can learn about single lookups"
-        return Fitted(select(characterize(trace, name), seed, advance), (warning,))
+        return Fitted(choose_coupling(select(characterize(trace, name), seed, advance), seed), (warning,))
     profile, cuts = release_with_cuts(trace, budget, name)
-    return Fitted(select(profile, seed, advance), (*_told(cuts, budget, profile), *profile.assumptions))
+    chosen = choose_coupling(select(profile, seed, advance), seed)
+    return Fitted(chosen, (*_told(cuts, budget, profile), *profile.assumptions))
+
+
+def _each(profile: TraceProfile) -> float:
+    """ε that every table spends on statistics of its own."""
+    spent = () if profile.privacy is None else profile.privacy.spent
+    return sum(s.cost for s in spent if s.table == profile.tables[0].name)
 
 
 def _told(cuts: Cuts, budget: PrivacyBudget, profile: TraceProfile) -> list[str]:
     """Each table's budget and what the bounds cut: exact, so for standard error and no file."""
     told = [f"noise took {cuts.seconds_of_noise:.1f} s"]
     if len(profile.tables) > 1 and budget.unit != "access" and budget.mechanism == "laplace":
-        told.append(
-            f"{len(profile.tables)} tables share the budget: ε = {budget.epsilon / len(profile.tables):.3g} each"
-        )
+        told.append(f"{len(profile.tables)} tables share the budget: ε = {_each(profile):.3g} each")
     if cuts.lookups:
         told.append(f"{cuts.lookups:,} lookups beyond {budget.lookups_per_sample} of their bag were cut")
     if cuts.samples:

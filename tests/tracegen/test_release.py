@@ -1,5 +1,6 @@
 """The private measurement: sensitivities on small random traces, an audit that planted bugs must fail, and the file."""
 
+import dataclasses
 import math
 import re
 
@@ -11,10 +12,20 @@ from scipy.stats import beta
 from hotrow import HotrowError
 from hotrow.tracegen import release as release_module
 from hotrow.tracegen.clock import ClockedTable, kept_samples, place
-from hotrow.tracegen.measure import hot_windows, measure
+from hotrow.tracegen.measure import column, hot_windows, measure
 from hotrow.tracegen.privacy import Ledger, PrivacyBudget
 from hotrow.tracegen.profile import load
-from hotrow.tracegen.release import STATISTICS, Bounds, add_noise, release, release_with_cuts, table_bounds
+from hotrow.tracegen.release import (
+    COUPLING,
+    STATISTICS,
+    Bounds,
+    add_noise,
+    release,
+    release_with_cuts,
+    samples_moved,
+    table_bounds,
+)
+from hotrow.tracegen.samples.coupling import joint_counts
 from hotrow.tracegen.trace import TableLookups, Trace
 
 WINDOWS = 5
@@ -92,6 +103,61 @@ def test_long_bags_are_cut_and_counted() -> None:
     table = TableLookups("t", 9, np.array([1, 2, 3, 4, 5]), np.array([0, 4, 4, 5]))
     placed, cut = place(table, 2)
     assert (placed.slots.tolist(), placed.ids[placed.numbers].tolist(), cut) == ([0, 1, 4], [1, 2, 5], 2)
+
+
+def two_tables(rng: np.random.Generator, samples: int) -> list[ClockedTable]:
+    """A one-hot table, one of bags of at most 3, and one more one-hot table; few rows, so that they come again."""
+    made = []
+    for most, rows in ((1, 4), (3, 8), (1, 12)):
+        slots = np.flatnonzero(rng.random(samples * most) < 0.9)
+        ids, numbers = np.unique(rng.integers(0, rows, len(slots)), return_inverse=True)
+        made.append(ClockedTable("t", 60, samples, most, most == 1, ids, numbers.astype(np.int64), slots))
+    return made
+
+
+def emptied(table: ClockedTable, gone: np.ndarray) -> ClockedTable:
+    kept = ~np.isin(table.slots, gone)
+    return dataclasses.replace(table, numbers=table.numbers[kept], slots=table.slots[kept])
+
+
+@pytest.mark.parametrize("unit", ["access", "sample", "user"])
+def test_removing_a_unit_never_moves_a_joint_count_further_than_declared(unit: str) -> None:
+    rng = np.random.default_rng(8)
+    budget = PrivacyBudget(1.0, unit, samples_per_user=2, lookups_per_sample=3)
+    limits = [np.array([2, 5]), np.array([3, 12]), np.array([2, 9])]
+    moved = samples_moved([1, 3, 1], budget)
+    reached = np.zeros(len(moved))
+    for _ in range(1500):
+        tables = two_tables(rng, int(rng.integers(4, 30)))
+        if unit == "access":
+            k = int(rng.integers(3))
+            gone = [rng.choice(t.slots, 1) if k == j and len(t.slots) else np.zeros(0) for j, t in enumerate(tables)]
+        else:
+            chosen = rng.choice(tables[0].samples, 1 if unit == "sample" else 2, replace=False)
+            gone = [(chosen[:, None] * t.per_sample + np.arange(t.per_sample)).ravel() for t in tables]
+        others = [emptied(t, g) for t, g in zip(tables, gone, strict=True)]
+        for j, (a, b) in enumerate(
+            zip(*(joint_counts([column(t) for t in x], limits) for x in (tables, others)), strict=True)
+        ):
+            change = (a - b).astype(np.float64)
+            assert np.abs(change).sum() <= 2 * moved[j]
+            assert (change**2).sum() <= 2 * moved[j] ** 2
+            reached[j] = max(reached[j], np.abs(change).sum())
+    if unit == "access":
+        assert (reached == 4).all()  # the bound is met, so that a smaller one would be seen to be wrong
+
+
+def test_joint_counts_share_their_part_of_the_budget_at_equal_noise() -> None:
+    profile = release(log(), PrivacyBudget(5.0, lookups_per_sample=3))
+    header, coupling = profile.privacy, profile.coupling
+    assert header is not None
+    assert coupling is not None
+    joints = [s for s in header.spent if s.table == ""]
+    assert [s.statistic for s in joints] == [f"joint {profile.tables[k].name}" for k in coupling.order[1:]]
+    assert sum(s.cost for s in joints) == pytest.approx(5.0 * COUPLING)
+    assert coupling.noise > 0
+    alone = Trace(log().tables[:1])
+    assert release(alone, PrivacyBudget(5.0)).coupling is None
 
 
 # ---------------------------------------------------------------- audit
@@ -212,7 +278,8 @@ def test_a_release_spends_its_budget_and_no_more(unit: str, mechanism: str) -> N
     assert 0.9 * 8.0 <= header.epsilon_spent <= 8.0
     assert header.unit == unit
     costs = {name: sum(s.cost for s in header.spent if s.table == name) for name in ("one", "bags", "")}
-    total = max(costs.values()) if unit == "access" else sum(costs.values())
+    whole = costs.pop("")
+    total = whole + (max(costs.values()) if unit == "access" else sum(costs.values()))
     assert total == pytest.approx(header.epsilon_spent if header.rho is None else header.rho)
     assert header.library.startswith("opendp ")
     assert all(s.l1 > 0 and s.scale > 0 for s in header.spent)
