@@ -2,8 +2,8 @@
 
 Every table is generated on its own, over the profile's own number of samples, by its variant's design: independent
 draws, renewal, or depth band. Then lookups move a little within their tables, so that samples miss as one. Fewer
-samples are the beginning of such a trace; more are traces that follow one another with the same rows. The same
-profile, samples and seed give the same trace.
+samples are the beginning of such a trace; more are such traces, one after another, with the same rows but for as many
+new ones as the profile's last quarter saw. The same profile, samples and seed give the same trace.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,17 +41,70 @@ def generate(profile: TraceProfile, samples: int | None = None, seed: int = 0) -
 
 def generate_chunks(profile: TraceProfile, samples: int | None = None, seed: int = 0) -> Iterator[Trace]:
     """The same trace in parts of at most the profile's number of samples. Raises HotrowError for samples < 1."""
+    counts = block_samples(profile, samples)
+    asked = [_asked(table) if len(counts) > 1 else None for table in profile.tables]
+    ids = first_ids(profile, seed)
+    for block, count in enumerate(counts):
+        yield generate_block(profile, seed, block, count, ids, asked)
+
+
+def block_samples(profile: TraceProfile, samples: int | None) -> list[int]:
+    """How many samples every block has; all but the last as many as the profile. HotrowError for samples < 1."""
     samples = profile.samples if samples is None else samples
     if samples < 1:
         raise HotrowError(f"{samples} samples; at least 1 is needed")
     if profile.samples < 1:
         raise HotrowError(f"profile {profile.name!r} has no samples to learn from")
-    ids = [row_ids(table, table_rng(seed, k, 0)) for k, table in enumerate(profile.tables)]
-    asked = [_asked(table) if samples > profile.samples else None for table in profile.tables]
-    for block, start in enumerate(range(0, samples, profile.samples)):
-        count = min(profile.samples, samples - start)
-        made = block_columns(profile, seed, block + 1, asked)
-        yield Trace(tuple(_lookups(t, ids[k], made[k], count) for k, t in enumerate(profile.tables)))
+    return [min(profile.samples, samples - start) for start in range(0, samples, profile.samples)]
+
+
+def first_ids(profile: TraceProfile, seed: int) -> list[Ints]:
+    """The row numbers of every table's rows in the first block, most popular first."""
+    return [row_ids(table, table_rng(seed, k, 0)) for k, table in enumerate(profile.tables)]
+
+
+def generate_block(
+    profile: TraceProfile,
+    seed: int,
+    block: int,
+    samples: int,
+    ids: Sequence[Ints],
+    asked: Sequence[Demand | None] | None = None,
+) -> Trace:
+    """Block number `block` (from 0), its first `samples` samples; it does not need the blocks before.
+
+    ids: of first_ids; asked: of every table, what its statistics ask for, where the caller has it already.
+    """
+    made = block_columns(profile, seed, block + 1, asked or [None] * len(profile.tables))
+    return Trace(
+        tuple(
+            _lookups(t, _renewed(t, ids[k], table_rng(seed, k, 0), block), made[k], samples)
+            for k, t in enumerate(profile.tables)
+        )
+    )
+
+
+def _renewed(table: TableProfile, ids: Ints, rng: np.random.Generator, block: int) -> Ints:
+    """The row numbers of a block: as many rows as the last quarter of the profile's clock would bring are new ones.
+
+    The least popular ones are. A new number is drawn from all declared rows, so that it may be one that was used.
+    """
+    fresh = min(new_rows(table), len(ids))
+    if block == 0 or fresh == 0:
+        return ids
+    numbers = np.random.default_rng(rng.bit_generator.seed_seq.spawn(block)[-1])  # type: ignore[attr-defined]
+    return np.concatenate((ids[: len(ids) - fresh], numbers.integers(0, min(table.rows, MAX_ROWS - 1), fresh)))
+
+
+def new_rows(table: TableProfile) -> int:
+    """Rows that a further block would see for the first time, at the rate of the clock's last quarter."""
+    if table.locality is None:
+        return 0
+    births = table.locality.ages.array()[:, -1]
+    last = births[-max(1, len(births) // 4) :]
+    noise = table.locality.noise["ages"] * len(last) ** 0.5
+    found = float(last.sum()) - 2 * noise  # what noise could make is no news
+    return int(np.clip(found * len(births) / len(last), 0, table.rows - table.distinct))
 
 
 def block_columns(profile: TraceProfile, seed: int, block: int, asked: Sequence[Demand | None]) -> list[Column]:

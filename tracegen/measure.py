@@ -25,6 +25,8 @@ EXACT_WINDOW = 1024  # slots of an age window
 ASSUMPTIONS = (
     "which row of one table goes with which of another is not kept, only how cold a sample's lookups are together",
     "rows are renumbered at random: ids, and what lies beside what, are not kept",
+    "asked for fewer samples, it gives the beginning of a trace; for more, such traces one after another: popular rows "
+    "stay, and as many rows are new to each as the last quarter of the log would bring",
 )
 
 
