@@ -64,6 +64,50 @@ def compression_curves(
         return figure
 
 
+def precision_bars(
+    names: Sequence[str],
+    accuracy: Sequence[tuple[float, float]],
+    size: Sequence[float],
+    speed: Sequence[tuple[float, float, float]],
+) -> Figure:
+    """What fewer bits cost and bring, a row per precision, the first the full one.
+
+    accuracy: of the test samples in % and half its 95 % interval. size: parameters' bytes in % of the first's. speed:
+    times the first's in inference, with its lower and upper quartile.
+    """
+    from matplotlib.figure import Figure
+
+    with _look("precisions"):
+        figure = Figure(figsize=(10.0, 0.42 * len(names) + 1.4), layout="constrained")
+        panels = figure.subplots(1, 3, sharey=True)
+        rows = range(len(names))
+        middle, half = zip(*accuracy, strict=True)
+        panels[0].errorbar(middle, rows, xerr=half, fmt="o", color=PALETTE[0], capsize=3, markersize=5)
+        panels[0].axvline(middle[0], color="0.6", linewidth=0.8, zorder=0)
+        panels[0].margins(x=0.15)
+        panels[1].barh(rows, size, color=PALETTE[2], height=0.6)
+        times, low, high = zip(*speed, strict=True)
+        below, above = (
+            [max(0.0, (t - one) * sign) for t, one in zip(times, ends, strict=True)]
+            for ends, sign in ((low, 1), (high, -1))
+        )
+        panels[2].barh(rows, times, xerr=(below, above), color=PALETTE[3], height=0.6, capsize=3)
+        panels[2].axvline(1, color="0.6", linewidth=0.8)
+        labels = ([f"{y:.2f} %" for y in middle], [f"{y:.1f} %" for y in size], [f"{y:.2f} ×" for y in times])
+        for axes, values, ends, texts in zip(panels, (middle, size, times), (middle, size, high), labels, strict=True):
+            for row, end, text in zip(rows, ends, texts, strict=True):
+                place, shift = ((end, row), (4, 0)) if axes is not panels[0] else ((end, row), (0, 7))
+                aligned = {"ha": "left", "va": "center"} if axes is not panels[0] else {"ha": "center", "va": "bottom"}
+                axes.annotate(text, place, shift, textcoords="offset points", fontsize=8, **aligned)
+            if axes is not panels[0]:
+                axes.set_xlim(0, 1.25 * max(max(values), max(ends)))
+        panels[0].set(yticks=list(rows), yticklabels=names, title="Accuracy", xlabel="of the test samples, % (95 %)")
+        panels[0].set_ylim(len(names) - 0.4, -0.7)
+        panels[1].set(title="Size", xlabel="parameters' bytes, % of 32 bits")
+        panels[2].set(title="Speed", xlabel="times as fast as 32 bits (quartiles)")
+        return figure
+
+
 def _draw(axes: object, name: str, curve: Curve, colour: str) -> None:
     if curve:
         x, y = zip(*curve, strict=True)

@@ -29,13 +29,18 @@ def import_benchmark(state: Mapping[str, Any]) -> dict[str, Tensor]:
 
     Raises HotrowError naming the entries that are not the benchmark's.
     """
+    if not isinstance(state, Mapping):
+        raise HotrowError(f"not the DLRM benchmark's state: a {type(state).__name__}, not weights by name")
     ours, unknown = {}, []
     for name, value in state.items():
-        renamed = _renamed(name)
+        renamed = _renamed(name) if isinstance(name, str) else None
         if renamed is None:
-            unknown.append(name)
+            unknown.append(str(name))
         else:
-            tensor = torch.as_tensor(value)
+            try:
+                tensor = torch.as_tensor(value)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise HotrowError(f"{name}: a {type(value).__name__} where a weight is needed") from error
             ours[renamed] = tensor.unsqueeze(1) if renamed.endswith(".pooling_weight") else tensor
     if unknown:
         raise HotrowError(

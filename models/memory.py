@@ -22,13 +22,17 @@ def available_bytes(control_group: Path = CONTROL_GROUP) -> int:
     return free if limit == "max" else max(0, min(free, int(limit) - used))
 
 
-def require_memory(needed: int, what: str) -> None:
-    """Raise HotrowError if `needed` bytes for `what` exceed the free memory."""
+def require_memory(needed: int, what: str, held: int = 0) -> None:
+    """Raise HotrowError if `needed` bytes for `what` exceed the free memory.
+
+    held: bytes already allocated that grow with the tables as well.
+    """
     free = available_bytes()
     if needed > free:
+        fits = 0.9 * (free + held) / (needed + held)
         raise HotrowError(
             f"{what} needs {needed / GIB:.1f} GiB and {free / GIB:.1f} GiB of memory are free; "
-            f"--scale makes its tables smaller: {_one_digit(0.9 * free / needed):g} of these rows would fit"
+            f"--scale makes its tables smaller: {_one_digit(fits):g} of these rows would fit"
         )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, quantiles
+from typing import TYPE_CHECKING
 
 import torch
 
+from ...analysis.training_plots import precision_bars
 from ...models.backends.backends import backends, make_backend
 from ...models.data.source import Source
 from ...models.dlrm import DLRM
@@ -18,19 +21,26 @@ from ...models.quantization.inference import MLP_BITS, TABLE_BITS, quantized, qu
 from ...models.training.evaluation import LossOf, evaluate, frozen
 from ...models.training.metrics import Metrics
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 ROUNDS = 5  # times every batch is run for a median
 TIMED = 8  # batches that are timed
 
 
 @dataclass(frozen=True)
 class Precision:
-    """A model at some bits: its metrics on all samples, its parameters' bytes, median µs per sample in inference."""
+    """A model at some bits: its metrics on all samples, its parameters' bytes, median µs per sample in inference.
+
+    quartiles: of those µs.
+    """
 
     table_bits: int
     mlp_bits: int
     metrics: Metrics
     bytes: int
     microseconds: float
+    quartiles: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -57,9 +67,10 @@ def compare_precisions(model: DLRM, source: Source, loss_of: LossOf) -> tuple[Pr
         for table_bits, mlp_bits in pairs:
             run = quantized(model, table_bits, mlp_bits)
             metrics = evaluate(model, source, loss_of, run)
-            spent = _median_seconds(run, _first(source))
+            inputs = _first(source)
+            low, middle, high = (1e6 * q / inputs[0].samples for q in quantiles(_seconds(run, inputs), n=4))
             size = quantized_bytes(model.config, table_bits, mlp_bits)
-            result.append(Precision(table_bits, mlp_bits, metrics, size, 1e6 * spent / source.size))
+            result.append(Precision(table_bits, mlp_bits, metrics, size, middle, (low, high)))
     return tuple(result)
 
 
@@ -80,7 +91,7 @@ def compare_backends(model: DLRM, source: Source, note: Callable[[str], None]) -
             got = [run(batch.dense, batch.indices, batch.offsets) for batch in inputs]
             ready = time.perf_counter() - begin
             difference = max(float((a - b).abs().max()) for a, b in zip(got, expected, strict=True))
-            spent = _median_seconds(run, inputs)
+            spent = median(_seconds(run, inputs))
             runs.append(BackendRun(backend.name, backend.text, None, ready, 1e6 * spent, difference))
     return tuple(runs)
 
@@ -95,6 +106,22 @@ def precision_lines(rows: Sequence[Precision]) -> Iterator[str]:
             f"{row.table_bits:>2} bit  {row.mlp_bits:>2} bit  {m.loss:.6f}  {100 * m.accuracy:7.3f} %  {auc:8}  "
             f"{row.bytes / 2**20:9.3f}  {100 * row.bytes / rows[0].bytes:6.2f} %  {row.microseconds:8.2f}"
         )
+
+
+def precision_figure(rows: Sequence[Precision]) -> Figure:
+    """Accuracy, size and speed of every precision side by side."""
+    full = rows[0]
+    return precision_bars(
+        [f"tables {row.table_bits}, MLPs {row.mlp_bits}" for row in rows],
+        [(100 * row.metrics.accuracy, 100 * _half_interval(row.metrics)) for row in rows],
+        [100 * row.bytes / full.bytes for row in rows],
+        [tuple(full.microseconds / spent for spent in (row.microseconds, *reversed(row.quartiles))) for row in rows],  # type: ignore[misc]
+    )
+
+
+def _half_interval(metrics: Metrics) -> float:
+    """Half of the 95 % interval of an accuracy: 1.96 standard errors of a share of so many samples."""
+    return 1.96 * math.sqrt(metrics.accuracy * (1 - metrics.accuracy) / metrics.samples)
 
 
 def backend_lines(rows: Sequence[BackendRun]) -> Iterator[str]:
@@ -116,7 +143,8 @@ def _first(source: Source) -> list[Batch]:
     return [source.batch(0, k) for k in range(max(1, min(TIMED, source.samples // source.size)))]
 
 
-def _median_seconds(run: Predict, inputs: Sequence[Batch]) -> float:
+def _seconds(run: Predict, inputs: Sequence[Batch]) -> list[float]:
+    """Of every call."""
     times = []
     with torch.inference_mode():
         for _ in range(ROUNDS):
@@ -124,4 +152,4 @@ def _median_seconds(run: Predict, inputs: Sequence[Batch]) -> float:
                 begin = time.perf_counter()
                 run(batch.dense, batch.indices, batch.offsets)
                 times.append(time.perf_counter() - begin)
-    return median(times)
+    return times

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -38,6 +38,7 @@ from .comparisons import (
     backend_lines,
     compare_backends,
     compare_precisions,
+    precision_figure,
     precision_lines,
 )
 from .compression_study import INTERACTIONS, RATES, Study, compression_study, save_study, study_lines
@@ -46,7 +47,11 @@ from .training_parallel import run_parallel
 from .training_print import Printer, print_architecture, print_batches, print_parameters
 from .training_setup import Setup, default_threads, prepare
 
-RESULT, CURVES, ONNX = "result.json", "learning-curves", "model.onnx"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RESULT, ONNX = "result.json", "model.onnx"
+CURVES, PRECISIONS = "learning-curves", "precisions"  # figures
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,23 +230,30 @@ def _infer(flags: Flags, setup: Setup, model: DLRM, say: Callable[[str], None]) 
 
 
 def _keep(result: Result, out: Path) -> None:
-    """Write the numbers and, of a training, its curves."""
+    """Write the numbers and, where there are any, a training's curves and the precisions' figure."""
     with replacing(out / RESULT) as beside:
         beside.write_text(json.dumps(result.plain(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    if not result.points:
-        return
+    figures = {}
+    if result.points:
+        figures[CURVES] = _curves(result)
+    if result.precisions:
+        figures[PRECISIONS] = precision_figure(result.precisions)
+    for name, figure in figures.items():
+        for suffix in (".svg", ".png"):
+            with replacing(out / f"{name}{suffix}") as beside:
+                plots.save(figure, beside)
+
+
+def _curves(result: Result) -> Figure:
     number = batches(result.setup.source)
     training = [(p.epoch + p.batch / number, p.loss) for p in result.points]
     tests = [(t.epoch + t.batch / number, t.metrics) for t in result.tests]
-    figure = learning_curves(
+    return learning_curves(
         training,
         [(x, m.loss) for x, m in tests],
         [(x, m.accuracy) for x, m in tests],
         [(x, m.auc) for x, m in tests if m.auc is not None],
     )
-    for suffix in (".svg", ".png"):
-        with replacing(out / f"{CURVES}{suffix}") as beside:
-            plots.save(figure, beside)
 
 
 def _make_folder(out: Path) -> None:

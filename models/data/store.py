@@ -92,7 +92,10 @@ def process_criteo(
             done = 0
             for day in days:
                 before = done
+                read = 0
                 for part in _parts(day, max_ind_range):
+                    _check_labels(day, read, _of(part.label))
+                    read += part.samples
                     keep = _kept(part, sub_sample_rate, seed, done)
                     dense.write(np.ascontiguousarray(_of(part.dense)[keep], "<f4").data)
                     label.write(np.ascontiguousarray(_of(part.label)[keep], "<f4").data)
@@ -104,6 +107,20 @@ def process_criteo(
         rows = tuple(max(1, vocabulary.size) for vocabulary in vocabularies)
         about = About(1, tuple(lengths), rows, max_ind_range, sub_sample_rate)
         (beside / ABOUT).write_bytes(msgspec.json.encode(about))
+
+
+def require_older(folder: Path, raw: Path) -> None:
+    """Raise HotrowError where a log has changed since it was processed into `folder`; a log that is gone has not."""
+    about = folder / ABOUT
+    if not about.is_file():
+        return
+    made = about.stat().st_mtime
+    days = raw_days(raw) if raw.is_file() or list(raw.parent.glob(f"{raw.name}_0*")) else []
+    for day in days:
+        if day.stat().st_mtime > made:
+            raise HotrowError(
+                f"{folder}: {day} has changed since it was processed; delete the folder to process it anew"
+            )
 
 
 def open_columns(folder: Path) -> tuple[Columns, About]:
@@ -143,6 +160,14 @@ def split(columns: Columns, days: Sequence[int]) -> tuple[Columns, tuple[int, ..
 
 def _parts(day: Path, max_ind_range: int) -> Iterator[Trace]:
     return files.scan(day, "criteo", max_ind_range=max_ind_range or ALL_KEYS)
+
+
+def _check_labels(day: Path, read: int, label: NDArray[np.float32]) -> None:
+    bad = np.flatnonzero(~((label >= 0) & (label <= 1)))
+    if len(bad):
+        raise HotrowError(
+            f"{day}, sample {read + int(bad[0])}: label {label[bad[0]]:g}; it must be 0 or 1: correct or drop it"
+        )
 
 
 def _kept(part: Trace, rate: float, seed: int, start: int) -> Any:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ... import HotrowError
 from ...jit import kernel
 from ..fast.gradients import BagGradients, row_gradients
+from ..memory import require_memory
 
 Kind = Literal["sgd", "adagrad", "rwsadagrad"]
 EPSILON = 1e-10  # added to Adagrad's root, as in torch and in the DLRM benchmark
@@ -99,6 +100,7 @@ class Adagrad(Optimizer):
         super().__init__(model)
         self.row_wise = row_wise
         tables = _table_parameters(model) if row_wise else frozenset()
+        self._foresee(tables)
         self.sums = {
             name: torch.zeros(len(p), dtype=torch.float32, device=p.device)
             if name in tables
@@ -106,6 +108,12 @@ class Adagrad(Optimizer):
             for name, p in self.parameters.items()
         }
         self._slots: dict[str, Any] = {}
+
+    def _foresee(self, tables: frozenset[str]) -> None:
+        """Raise HotrowError where the sums, and a place of 4 bytes per row, exceed the free memory."""
+        own = {name: p for name, p in self.parameters.items() if p.device.type == "cpu"}
+        needed = 4 * sum((len(p) if name in tables else p.numel()) + len(p) for name, p in own.items())
+        require_memory(needed, "Adagrad", sum(p.numel() * p.itemsize for p in own.values()))
 
     def state(self) -> dict[str, Tensor]:
         """The sums, float32: as large as the parameters, or one number per row."""

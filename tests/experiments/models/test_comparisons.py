@@ -44,7 +44,10 @@ def test_precisions_side_by_side(capsys: pytest.CaptureFixture[str], tmp_path: P
     ]
     assert rows[0]["bytes"] - rows[1]["bytes"] == (4 + 3 + 2) * (16 - 8)
     assert all(abs(row["metrics"]["loss"] - rows[0]["metrics"]["loss"]) < 0.02 for row in rows)
-    assert all(row["microseconds"] > 0 for row in rows)
+    assert all(0 < row["quartiles"][0] <= row["microseconds"] <= row["quartiles"][1] for row in rows)
+    figure = (tmp_path / "precisions.svg").read_text()
+    assert all(words in figure for words in ("Accuracy", "Size", "Speed", "tables 4, MLPs 8", "100.0 %"))
+    assert (tmp_path / "precisions.png").is_file()
 
 
 def test_inference_with_fewer_bits(capsys: pytest.CaptureFixture[str]) -> None:

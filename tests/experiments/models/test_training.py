@@ -219,7 +219,12 @@ def test_every_kind_of_model_and_data(capsys: pytest.CaptureFixture[str], more: 
         (["--resume=/none"], "/none: no such file"),
         (["--load-model=/none"], "/none: no such file"),
         (["--recipe=benchmark", "--rand-data-dist=zipf"], "need --recipe=hotrow"),
-        (["--mini-batch-size=0"], "size 0"),
+        (["--mini-batch-size=0"], "--mini-batch-size=0: at least 1 is needed"),
+        (["--numpy-rand-seed=-1"], "--numpy-rand-seed=-1: at least 0 is needed"),
+        (["--debug-mode", "--print-precision=-1"], "--print-precision=-1: at least 0"),
+        (["--rand-data-min=nan"], "--rand-data-min=nan: a finite number is needed"),
+        (["--rand-data-dist=gaussian", "--rand-data-sigma=inf"], "--rand-data-sigma=inf: a finite"),
+        (["--trace=meta-2021", "--test-share=0.999999"], "none is left to train on; make it smaller"),
         (["--plateau-patience=1"], "a plateau is seen in tests"),
     ],
 )

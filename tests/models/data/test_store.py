@@ -1,12 +1,13 @@
 """Criteo logs as columns: what reading says, in days, bounded by nothing but the disk."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hotrow import HotrowError
-from hotrow.models.data.store import open_columns, process_criteo, raw_days, split
+from hotrow.models.data.store import open_columns, process_criteo, raw_days, require_older, split
 from hotrow.tracegen import files
 
 
@@ -82,3 +83,24 @@ def test_what_is_damaged_is_said(tmp_path: Path) -> None:
         open_columns(tmp_path / "c")
     with pytest.raises(HotrowError, match="sub-sample rate 1"):
         process_criteo([tmp_path / "t"], tmp_path / "d", sub_sample_rate=1)
+
+
+def test_a_label_that_is_none_names_file_and_sample(tmp_path: Path) -> None:
+    log = write(tmp_path / "train.txt", 5, 0)
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join([*lines[:3], "7" + lines[3][1:], lines[4]]) + "\n")
+    with pytest.raises(HotrowError, match=r"train\.txt, sample 3: label 7; it must be 0 or 1"):
+        process_criteo(raw_days(log), tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_log_that_has_changed_is_not_passed_over(tmp_path: Path) -> None:
+    log, folder = write(tmp_path / "train.txt", 5, 0), tmp_path / "c"
+    require_older(folder, log)
+    process_criteo(raw_days(log), folder)
+    require_older(folder, log)
+    require_older(folder, tmp_path / "gone")
+    later = (folder / "columns.json").stat().st_mtime + 10
+    os.utime(log, (later, later))
+    with pytest.raises(HotrowError, match=r"train\.txt has changed since it was processed; delete"):
+        require_older(folder, log)

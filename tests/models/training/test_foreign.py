@@ -91,3 +91,17 @@ def test_what_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "cut.pt").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(HotrowError, match="not a whole file"):
         load_any_model(tmp_path / "cut.pt", DLRM(CONFIG))
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        ({"state_dict": {"emb_l.0.weight": "text"}}, "emb_l.0.weight: a str where a weight is needed"),
+        ({"state_dict": [1]}, "a list, not weights by name"),
+        ({3: torch.zeros(1)}, "unexpected 3"),
+    ],
+)
+def test_what_holds_no_weights(tmp_path: Path, content: object, rule: str) -> None:
+    torch.save(content, tmp_path / "c.pt")
+    with pytest.raises(HotrowError, match=rule):
+        load_any_model(tmp_path / "c.pt", DLRM(CONFIG))

@@ -5,8 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from hotrow import HotrowError
+from hotrow.models import memory
 from hotrow.models.config import ModelConfig, TableConfig
 from hotrow.models.data.distributions import Pooling
 from hotrow.models.data.random_source import RandomSource
@@ -142,3 +144,11 @@ def test_state_goes_on() -> None:
 def test_an_unknown_name() -> None:
     with pytest.raises(HotrowError, match="unknown optimizer 'adam'; known are sgd, adagrad, rwsadagrad"):
         make_optimizer("adam", DLRM(CONFIG))  # type: ignore[arg-type]
+
+
+def test_memory_for_sums_is_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.Linear(1000, 10)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 4 * 10_000)
+    with pytest.raises(HotrowError, match=r"Adagrad needs 0\.0 GiB and 0\.0 GiB of memory are free; --scale"):
+        make_optimizer("adagrad", model)
+    make_optimizer("sgd", model)
