@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from .options import (
-    Counted,
     Figures,
     FormatName,
     Json,
@@ -119,7 +118,12 @@ def generate(
     profile: Annotated[str, typer.Argument(metavar="PROFILE", help="Profile file, or the name of a built-in profile.")],
     target: Annotated[
         Path,
-        typer.Argument(metavar="TRACE", help="Trace to write; its suffix names the format.", callback=writable),
+        typer.Argument(
+            metavar="TRACE",
+            help="Trace to write; its suffix names the format. Without one, a folder of Parquet files, which workers "
+            "write side by side.",
+            callback=writable,
+        ),
     ],
     samples: Annotated[
         int | None, typer.Option(min=1, help="Samples to draw; the profile's number if left out.")
@@ -127,6 +131,10 @@ def generate(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same trace.")] = 0,
     tables: Annotated[int, typer.Option(min=1, help="Tables of a built-in profile.")] = 8,
     to: Annotated[str | None, typer.Option(help="Format to write, where the suffix does not tell.")] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that make blocks of samples; the trace is the same.")
+    ] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed cluster to make them.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -135,21 +143,17 @@ def generate(
     Example: hotrow generate meta-2021 clicks.parquet --samples 10000 --seed 1
     """
     from ... import progress
-    from ...tracegen import files
-    from ...tracegen.generate import generate_chunks
     from ...tracegen.published import load_profile
+    from ..fidelity.generating import write
 
     source = load_profile(profile, tables)
     warn_if_exact(source)
     with progress.bar("generate", "samples", samples or source.samples, quiet) as advance:
-        counted = Counted(generate_chunks(source, samples, seed), advance)
-        files.write(counted, target, to)
+        drawn, lookups = write(source, target, samples, seed, to, workers, scheduler, advance)
     if as_json:
-        print_json({"target": str(target), "samples": counted.samples, "lookups": counted.lookups})
+        print_json({"target": str(target), "samples": drawn, "lookups": lookups})
     elif not quiet:
-        print(
-            f"{target}: {counted.samples:,} samples, {counted.lookups:,} lookups from {source.name} ({source.origin})"
-        )
+        print(f"{target}: {drawn:,} samples, {lookups:,} lookups from {source.name} ({source.origin})")
         for assumption in source.assumptions:
             print(f"  assumed: {assumption}")
 
