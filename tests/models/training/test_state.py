@@ -13,14 +13,23 @@ import torch
 from safetensors.torch import save_file
 
 from hotrow import HotrowError
+from hotrow.experiments.models import training_loop
+from hotrow.experiments.models.training import main
 from hotrow.models.config import ModelConfig, TableConfig
 from hotrow.models.data.distributions import Pooling
 from hotrow.models.data.random_source import RandomSource
 from hotrow.models.data.source import Columns, TraceSource
 from hotrow.models.dlrm import DLRM
 from hotrow.models.training.schedule import Plateau, Schedule
-from hotrow.models.training.state import load_model, resume_training, save_model, save_training, saved_config
-from hotrow.models.training.train import Trainer, Training
+from hotrow.models.training.state import (
+    load_model,
+    read_header,
+    resume_training,
+    save_model,
+    save_training,
+    saved_config,
+)
+from hotrow.models.training.train import Done, Trainer, Training
 
 CONFIG = ModelConfig("m", 3, (5, 4), (6, 1), "dot", (TableConfig("a", 9, 4), TableConfig("b", 30, 4)))
 TRAINING = Training(
@@ -62,7 +71,7 @@ def test_more_epochs_go_on_from_a_finished_training(tmp_path: Path) -> None:
     assert longer.progress == whole.progress
 
 
-def test_kill_nine_loses_nothing_but_the_last_steps(tmp_path: Path) -> None:
+def test_kill_nine_loses_nothing_but_the_last_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--data-size=400", "--mini-batch-size=1", "--nepochs=2", "--save-every=7", "--threads=1", "--json"]
     run = "import sys; from hotrow.experiments.models.training import main; main(sys.argv[1:])"
     slow = (
@@ -77,15 +86,38 @@ def test_kill_nine_loses_nothing_but_the_last_steps(tmp_path: Path) -> None:
         command = [sys.executable, "-c", code, *arguments, "--out", str(tmp_path / out), *more]
         return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
-    whole = go(run, "whole")
-    assert whole.returncode == 0, whole.stderr
+    main([*arguments, "--out", str(tmp_path / "whole")])
+    whole = json.loads(capsys.readouterr().out)
     killed = go(slow + run, "killed")
     assert killed.returncode == -signal.SIGKILL
     state = tmp_path / "killed" / "state.safetensors"
     assert sorted(path.name for path in state.parent.iterdir()) == ["state.safetensors"]
     resumed = go(run, "killed", "--resume", str(state))
     assert resumed.returncode == 0, resumed.stderr
-    assert json.loads(resumed.stdout)["points"] == json.loads(whole.stdout)["points"]
+    assert json.loads(resumed.stdout)["points"] == whole["points"]
+
+
+def test_an_interrupted_training_keeps_its_last_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["--data-size=40", "--mini-batch-size=2", "--mlperf-grad-accum-iter=2", "--json", "--out"]
+
+    class Interrupting(training_loop.Printer):
+        def batch(self, done: Done) -> None:
+            if done.batch == 7:
+                signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_loop, "Printer", Interrupting)
+        with pytest.raises(KeyboardInterrupt):
+            main([*arguments, str(tmp_path / "out")])
+    assert "kept; --resume goes on from it" in capsys.readouterr().err
+    state = tmp_path / "out" / "state.safetensors"
+    assert read_header(state)["progress"]["batch"] == 8, "the end of the group of accumulated batches"
+    main([*arguments, str(tmp_path / "whole")])
+    whole = json.loads(capsys.readouterr().out)
+    main([*arguments, str(tmp_path / "out"), "--resume", str(state)])
+    assert json.loads(capsys.readouterr().out)["points"] == whole["points"]
 
 
 def test_a_model_alone(tmp_path: Path) -> None:
