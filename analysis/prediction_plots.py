@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .plots import DASHES, MARKERS, PALETTE, _axes, _log_x, _look
 from .profiling_plots import _log_y
@@ -83,7 +83,7 @@ def what_if(
     with _look("what-if"):
         figure, axes = _axes(6.8, 4.4)
         for k, (name, curve) in enumerate(curves.items()):
-            look = {"color": PALETTE[k % len(PALETTE)], "marker": MARKERS[k % len(MARKERS)]}
+            look: dict[str, Any] = {"color": PALETTE[k % len(PALETTE)], "marker": MARKERS[k % len(MARKERS)]}
             x, y = zip(*curve, strict=True)
             axes.plot(x, [1e6 * s for s in y], label=name, markersize=3, linestyle=DASHES[k % len(DASHES)], **look)
             for factor, value, low, high in points.get(name, ()):

@@ -96,9 +96,12 @@ class Framework(msgspec.Struct, frozen=True):
 
 
 class Residual(msgspec.Struct, frozen=True):
-    """A Gaussian process on what physics leaves over, ln(measured / predicted); points: scaled features."""
+    """A Gaussian process on what physics leaves over, ln(measured / predicted).
 
-    length: float
+    lengths: of every feature, over which it may change. points: features of what was measured.
+    """
+
+    lengths: tuple[float, ...]
     points: tuple[tuple[float, ...], ...]
     weights: tuple[float, ...]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -31,7 +32,9 @@ EDGE = 1.2
 PAGE_BYTES = {"4 KiB": 4096.0, "2 MiB": 2.0**21}
 ALONE = Setting()
 LONG = 1024
-STARTS = (1.0, 0.5, 0.25)
+Start = tuple[float, float, float]  # × last cache, × lines, × adding up
+CACHES: tuple[Start, ...] = ((1.0, 1.0, 1.0), (0.5, 1.0, 1.0), (0.25, 1.0, 1.0))
+STARTS: tuple[Start, ...] = tuple(product((1.0, 0.5, 0.25), (1.0, 0.5), (1.0, 0.5)))
 COVERED = 90.0  # % of the measured points that an interval should hold
 
 
@@ -93,17 +96,19 @@ def linear_seconds(costs: Coefficients, point: LinearPoint) -> float:
     return sum(operators.linear(costs, op, ALONE).values())
 
 
-def fit_gather(costs: Coefficients, points: Sequence[GatherPoint]) -> Coefficients:
+def fit_gather(costs: Coefficients, points: Sequence[GatherPoint], starts: Sequence[Start] = STARTS) -> Coefficients:
     """`costs` with levels and embedding_bag as these points say; the given ones are the prior.
 
-    Starts from several sizes of the last cache, as an edge that lies far off draws nothing towards itself.
+    Starts from several sizes of the last cache, as an edge that lies far off draws nothing towards itself, and from
+    several costs of lines and of adding up, as one can stand for the other; the best end counts. Few points that
+    cannot tell the two apart want CACHES alone.
     """
     from scipy.optimize import least_squares
 
     measured = np.log(np.array([point.seconds for point in points]))
     best: tuple[float, Coefficients] | None = None
-    for factor in STARTS:
-        start = _with_walks(vary(costs, "last cache", factor))
+    for cache, lines, adding in starts:
+        start = _with_walks(_cheaper(vary(costs, "last cache", cache), lines, adding))
         prior, widths = _vector(start), _widths(start)
 
         def errors(vector: Numbers, at: Coefficients, prior: Numbers, widths: Numbers) -> Numbers:
@@ -118,6 +123,16 @@ def fit_gather(costs: Coefficients, points: Sequence[GatherPoint]) -> Coefficien
             best = float(ended.cost), _with_vector(start, ended.x)
     assert best is not None
     return best[1]
+
+
+def _cheaper(costs: Coefficients, lines: float, adding: float) -> Coefficients:
+    """`costs` with lines of every level, and the adding up of rows, times these."""
+    levels = tuple(
+        msgspec.structs.replace(level, first=lines * level.first, next=lines * level.next) for level in costs.levels
+    )
+    g = costs.gather
+    gather = msgspec.structs.replace(g, line=adding * g.line, lookup=adding * g.lookup, written=adding * g.written)
+    return msgspec.structs.replace(costs, levels=levels, gather=gather)
 
 
 def _with_walks(costs: Coefficients) -> Coefficients:

@@ -15,7 +15,9 @@ from .operators import Parts
 from .steps import Operator
 
 AMPLITUDE, NOISE = 0.20, 0.06  # in ln seconds: what is learnt, and what one measured point may be off by
-LENGTHS = (0.5, 0.8, 1.2)  # chosen by leaving each point out in turn
+LENGTH = 0.8  # of every feature to begin with; each is then chosen by leaving each point out in turn
+FACTORS = (0.5, 0.7, 1.0, 1.4, 2.0)
+SWEEPS = 3
 CLIP = 0.4
 Numbers = NDArray[np.float64]
 
@@ -38,27 +40,33 @@ def correction(costs: Coefficients, op: Operator, parts: Parts, shares: Sequence
     if costs.residual is None:
         return 1.0
     own = np.array([features(op, parts, shares)])
-    points = np.array(costs.residual.points)
-    return float(np.exp((_kernel(own, points, costs.residual.length) @ np.array(costs.residual.weights))[0]))
+    lengths = np.array(costs.residual.lengths)
+    kernel = _kernel(own / lengths, np.array(costs.residual.points) / lengths)
+    return float(np.exp((kernel @ np.array(costs.residual.weights))[0]))
 
 
 def learn(points: Numbers, left_over: Numbers) -> tuple[Residual, Numbers]:
     """The process from features [points, features] and ln(measured / physics) [points]; and what each point leaves
     over when it is left out."""
-    best: tuple[float, Residual, Numbers] | None = None
+    lengths = np.full(points.shape[1], LENGTH)
+    for _ in range(SWEEPS):
+        for k in range(len(lengths)):
+            tried = [np.where(np.arange(len(lengths)) == k, factor * lengths, lengths) for factor in FACTORS]
+            errors = [float(np.abs(_left_out(points / each, left_over)[1]).mean()) for each in tried]
+            lengths = tried[int(np.argmin(errors))]
+    weights, outside = _left_out(points / lengths, left_over)
+    rounded = tuple(tuple(round(x, 4) for x in row) for row in points.tolist())
+    return Residual(tuple(lengths.tolist()), rounded, tuple(round(x, 5) for x in weights.tolist())), outside
+
+
+def _left_out(scaled: Numbers, left_over: Numbers) -> tuple[Numbers, Numbers]:
+    """The process's weights, and what points leave over when left out (Rasmussen and Williams 2006, 5.4)."""
     clipped = np.clip(left_over, -CLIP, CLIP)
-    for length in LENGTHS:
-        inverse = np.linalg.inv(_kernel(points, points, length) + NOISE**2 * np.eye(len(points)))
-        weights = inverse @ clipped
-        outside = left_over - clipped + weights / np.diag(inverse)
-        error = float(np.abs(outside).mean())
-        if best is None or error < best[0]:
-            rounded = tuple(tuple(round(x, 4) for x in row) for row in points.tolist())
-            best = error, Residual(length, rounded, tuple(round(x, 5) for x in weights.tolist())), outside
-    assert best is not None
-    return best[1], best[2]
+    inverse = np.linalg.inv(_kernel(scaled, scaled) + NOISE**2 * np.eye(len(scaled)))
+    weights = inverse @ clipped
+    return weights, left_over - clipped + weights / np.diag(inverse)
 
 
-def _kernel(a: Numbers, b: Numbers, length: float) -> Numbers:
+def _kernel(a: Numbers, b: Numbers) -> Numbers:
     squares = ((a[:, None] - b[None]) ** 2).sum(axis=2)
-    return np.asarray(AMPLITUDE**2 * np.exp(-squares / (2 * length**2)))
+    return np.asarray(AMPLITUDE**2 * np.exp(-squares / 2))

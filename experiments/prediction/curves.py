@@ -20,7 +20,9 @@ def curves_of(found: Answer) -> dict[str, list[tuple[float, float]]]:
         return predict(config, traffic, costs, middle.mode, setting).seconds
 
     axes = [axis for axis in AXES if axis != "cores" and (axis != "SIMD width" or found.costs.kind == "cpu")]
-    curves = {axis: [(factor, step(vary(found.costs, axis, factor))) for factor in FACTORS] for axis in axes}
+    curves: dict[str, list[tuple[float, float]]] = {
+        axis: [(factor, step(vary(found.costs, axis, factor))) for factor in FACTORS] for axis in axes
+    }
     curves["batch"] = [(made.batch / middle.batch, made.seconds) for made in found.predictions]
     if found.costs.kind == "cpu":
         own = middle.setting

@@ -126,7 +126,7 @@ def _with_framework(costs: Coefficients, points: Points, traces: Traces, linear_
         steps = interaction(interaction_config(vectors, dim), batch)
         return sum(sum(other(chosen, op, Setting(), False).values()) for op in steps)
 
-    measured = [found[-1] for found in (*wholes, *apart, *dots)]
+    measured = [value for _, _, value in wholes] + [value for *_, value in apart] + [value for _, value in dots]
     made, errors = fit_framework(costs, seconds, measured)
     training = np.array([whole.mode == "training" for whole, _, _ in wholes])
     of_wholes = errors[: len(wholes)]
