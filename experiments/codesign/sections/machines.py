@@ -6,6 +6,7 @@ from ....analysis import plots
 from ....analysis.prediction.coefficients import DATASHEET_FACTOR
 from ...grid import Grid
 from ...prediction import grids as prediction
+from ...prediction.figures import figures
 from ...report import Picture, Section, picture
 from ...which_machine import Ranking
 from ..study import CoDesign
@@ -43,7 +44,7 @@ def _elsewhere(result: CoDesign) -> Section:
             else f"The synthetic trace's certified error moves the step at batch {found.middle.batch:,} between {low} "
             f"and {high}, beyond the prediction's own interval."
         )
-    drawn = prediction.figures(found)
+    drawn = figures(found)
     pictures = tuple(picture(drawn[key], caption, "predicted") for key, caption in CAPTIONS.items() if key in drawn)
     notes = tuple(f"{note[:1].upper()}{note[1:]}." for note in found.notes)
     grids = (prediction.steps_grid(found), prediction.operators_grid(found.middle))
