@@ -29,7 +29,7 @@ def figures(profile: ModelProfile) -> dict[str, Figure]:
     made = {mode: _over_batch(profile, mode) for mode in dict.fromkeys(step.mode for step in profile.steps)}
     for axis in dict.fromkeys(point.axis for point in profile.axes):
         bars = [
-            (f"{_setting(p)}, {p.step}", p.speedup.value, p.speedup.low, p.speedup.high)
+            (f"{_setting(p)}, {p.step}{contended(p.speedup)}", p.speedup.value, p.speedup.low, p.speedup.high)
             for p in profile.axes
             if p.axis == axis and p.speedup is not None
         ]

@@ -191,7 +191,7 @@ def _beyond_knobs(request: Request) -> tuple[str, ...]:
     own = ", ".join(dict.fromkeys(name for name in ran if name != "eager"))
     if not own or (request.isa == NATIVE and "isa" not in request.axes):
         return ()
-    return (f"SIMD knobs act on PyTorch's libraries; what {own} compile or bring along may use every width there is",)
+    return (f"SIMD knobs act on PyTorch's libraries; what is compiled or brought along by {own} may use all there is",)
 
 
 def _inference_only(configuration: Configuration) -> Configuration:

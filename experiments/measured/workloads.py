@@ -47,7 +47,7 @@ def dlrm(
     backend: str = "eager",
     seed: int = 0,
 ) -> Workload:
-    """Steps "`mode` B" of a model for every batch B; its output is the first batch's probabilities.
+    """Steps "`mode` B" of a model for every batch B; its output is the probabilities of a largest batch.
 
     inference: the model as it serves. forward: the same with gradients recorded, as the first half of training.
     backend: who runs inference, of models.backends. trace: a file; ids uniform over the tables where it is left out.
@@ -69,7 +69,8 @@ def dlrm(
             start = k * len(chosen) // len(modes)
             turned = [*chosen[start:], *chosen[:start]]
             steps[f"{mode} {size}"] = _step(mode, own, predict if frozen else None, device, turned)
-    first = sets[batches[0]][0] if device == "cpu" else moved(sets[batches[0]][0], CUDA)
+    widest = sets[max(batches)][0]  # more numbers to compare
+    shown = widest if device == "cpu" else moved(widest, CUDA)
     facts: dict[str, Fact] = {
         "model": model_config.name,
         "precision": precision,
@@ -80,7 +81,7 @@ def dlrm(
         "parameter_bytes": sum(p.numel() * p.itemsize for p in (*model.parameters(), *_packed(model))),
         "batches_prepared": ", ".join(f"{len(chosen)} of {size}" for size, chosen in sets.items()),
     }
-    return Workload(steps, partial(_output, predict, first), facts, "cpu" if device == "cpu" else CUDA)
+    return Workload(steps, partial(_output, predict, shown), facts, "cpu" if device == "cpu" else CUDA)
 
 
 def _check(modes: Sequence[str], precision: str, device: str, backend: str, frozen: bool) -> None:

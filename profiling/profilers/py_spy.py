@@ -30,10 +30,10 @@ from ..processes.configuration import Configuration, allowed_cpus
 from ..processes.runner import least_busy, module_command
 from ..processes.watchdog import denied, py_spy
 from ..timer import bounds, resampled_medians
-from .stacks import Stack, collapsed, python_share, within_step
+from .stacks import Stack, collapsed, named, python_share, within_step
 
 BLIND = "py-spy does not see the worker threads of OpenMP; with several threads their work is missing from its stacks"
-PERF_LINE = re.compile(r"^\s*([\d.]+)%\s+(\S+)\s+\[\S\]\s+(.+?)(?:\s+-)*\s*$")
+PERF_LINE = re.compile(r"^\s*([\d.]+)%\s+(\S.*?)\s+\[\S\]\s+(.+?)(?:\s+-)*\s*$")
 
 
 @dataclass(frozen=True)
@@ -219,9 +219,14 @@ def _perf(pid: int, seconds: float, folder: Path) -> tuple[tuple[Symbol, ...], l
 
 
 def perf_symbols(text: str) -> tuple[Symbol, ...]:
-    """Symbols of `perf report --stdio --sort dso,symbol`, largest first."""
-    found = [match.groups() for match in map(PERF_LINE.match, text.splitlines()) if match]
-    return tuple(Symbol(float(share) / 100, name, library) for share, library, name in found)
+    """Symbols of `perf report --stdio --sort dso,symbol`, largest first; generated code is one of them."""
+    shares: dict[tuple[str, str], float] = {}
+    for match in filter(None, map(PERF_LINE.match, text.splitlines())):
+        share, library, name = match.groups()
+        key = named(name), library
+        shares[key] = shares.get(key, 0.0) + float(share) / 100
+    ordered = sorted(shares.items(), key=lambda item: -item[1])
+    return tuple(Symbol(share, name, library) for (name, library), share in ordered)
 
 
 def _overhead(calls: NDArray[np.float64], alone: tuple[float, float], seen: tuple[float, float]) -> Measurement:

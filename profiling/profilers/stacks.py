@@ -8,17 +8,24 @@ from collections.abc import Mapping
 
 Stack = tuple[str, ...]  # frames, outermost first
 PYTHON_FRAME = re.compile(r"\.py:\d+\)$|\(<.*>:\d+\)$|\((libpython|python)[\d.]*[^)]*\)$")
+ADDRESS = re.compile(r"0x[0-9a-f]+(?: \(\?\))?")  # of code that no library holds: it was generated while running
+GENERATED = "generated code"
 SPINNING = re.compile(r"main \((.*/)?spin\.py:\d+\)")  # the frame that calls the step
 
 
 def collapsed(text: str) -> Counter[Stack]:
-    """Stacks of py-spy's raw format: "outer;…;inner count" lines."""
+    """Stacks of py-spy's raw format: "outer;…;inner count" lines; generated code is one frame, whatever its address."""
     stacks: Counter[Stack] = Counter()
     for line in text.splitlines():
         frames, _, count = line.rpartition(" ")
         if frames and count.isdecimal():
-            stacks[tuple(frames.split(";"))] += int(count)
+            stacks[tuple(map(named, frames.split(";")))] += int(count)
     return stacks
+
+
+def named(frame: str) -> str:
+    """The frame, or that its code was generated where only its address is known."""
+    return GENERATED if ADDRESS.fullmatch(frame) else frame
 
 
 def within_step(stacks: Mapping[Stack, int]) -> Counter[Stack]:

@@ -10,7 +10,7 @@ from hotrow.profiling.processes.configuration import Configuration
 from hotrow.profiling.processes.watchdog import denied
 from hotrow.profiling.profilers import py_spy
 from hotrow.profiling.profilers.py_spy import perf_symbols, sample, speedscope
-from hotrow.profiling.profilers.stacks import collapsed, python_share, within_step
+from hotrow.profiling.profilers.stacks import GENERATED, collapsed, python_share, within_step
 
 RELU = Configuration("relu", "hotrow.profiling.operators:elementwise", {"numbers": 100_000})
 
@@ -41,6 +41,7 @@ def test_raw_stacks() -> None:
     stacks = collapsed("a (x.py:1);b (libtorch.so) 3\na (x.py:1) 1\n\nnonsense\n")
     assert stacks == {("a (x.py:1)", "b (libtorch.so)"): 3, ("a (x.py:1)",): 1}
     assert python_share(stacks) == 0.25
+    assert collapsed("a;0x7f7ce18200da (?) 3\na;0x7f7ce18200d5 (?) 1\n") == {("a", GENERATED): 4}
     assert python_share({("f (libpython3.11.so.1.0)",): 1}) == 1
     assert python_share({}) is None
 
@@ -51,6 +52,10 @@ def test_perf_lines() -> None:
         (0.125, "libtorch_cpu.so", "at::native::relu"),
         (0.001, "[kernel]", "schedule"),
     ]
+    text = "  25.37%  [JIT] tid 22635  [.] 0x00007f9d820530e2   -  -\n  14.11%  [JIT] tid 22635  [.] 0x00007f9d82053101\n"
+    (generated,) = perf_symbols(text)
+    assert (generated.name, generated.library) == (GENERATED, "[JIT] tid 22635")
+    assert generated.share == pytest.approx(0.3948)
 
 
 def test_refusals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
