@@ -72,4 +72,4 @@ def _history(user: Ints, item: Ints, most: int) -> tuple[Ints, Ints]:
 
 def _zipf(rng: np.random.Generator, draws: int, rows: int, exponent: float) -> Ints:
     law = np.cumsum(np.arange(1, rows + 1, dtype=np.float64) ** -exponent)
-    return rng.permutation(rows)[np.searchsorted(law, rng.random(draws) * law[-1])].astype(np.int64)
+    return np.asarray(rng.permutation(rows)[np.searchsorted(law, rng.random(draws) * law[-1])], np.int64)
