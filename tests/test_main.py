@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from hotrow import progress
-from hotrow.experiments.commands import traces
+from hotrow.experiments.commands import caching, traces
 
 
 def hotrow(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -138,7 +138,8 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
         ("convert", "small.npz", "again.parquet"),
         ("convert", "small.npz", "again.din", "--row-bytes", "100", "--update-every", "8"),
         ("profile", "--trace", "small.npz", "--batch", "8", "--processes", "1", "--seconds", "0.05", "--no-stacks"),
-        ("report", "--trace", "small.npz", "--batch", "8", "--out", "page.html"),
+        ("report", "--trace", "small.npz", "--batch", "8", "--measure", "steps", "--out", "page.html"),
+        ("report", "--compare", "skylake", "genoa", "--trace", "small.npz", "--out", "compared.html"),
         ("generate", "meta-2021", "drawn.parquet", "--samples", "100", "--tables", "2"),
     ],
 )
@@ -177,7 +178,7 @@ def test_describe_and_a_sampled_cache_say_how_far_they_are(trace: Path, monkeypa
 
     monkeypatch.setattr(progress, "bar", bar)
     traces.describe(str(trace))
-    traces.cache(str(trace), sample=20)
+    caching.cache(str(trace), sample=20)
     assert bars == [
         ("read", "samples", 400, 400),
         ("describe", "visits of lookups", 1600, 1600),
