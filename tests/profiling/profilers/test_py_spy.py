@@ -52,7 +52,9 @@ def test_perf_lines() -> None:
         (0.125, "libtorch_cpu.so", "at::native::relu"),
         (0.001, "[kernel]", "schedule"),
     ]
-    text = "  25.37%  [JIT] tid 22635  [.] 0x00007f9d820530e2   -  -\n  14.11%  [JIT] tid 22635  [.] 0x00007f9d82053101\n"
+    text = (
+        "  25.37%  [JIT] tid 22635  [.] 0x00007f9d820530e2   -  -\n  14.11%  [JIT] tid 22635  [.] 0x00007f9d82053101\n"
+    )
     (generated,) = perf_symbols(text)
     assert (generated.name, generated.library) == (GENERATED, "[JIT] tid 22635")
     assert generated.share == pytest.approx(0.3948)
