@@ -1,12 +1,16 @@
 """The same model on a CUDA device: probabilities, gradients and steps as on the CPU."""
 
 import copy
+import json
+import socket
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from hotrow.experiments.models import training
 from hotrow.models.config import ModelConfig, TableConfig
 from hotrow.models.data.distributions import Pooling
 from hotrow.models.data.random_source import RandomSource
@@ -64,3 +68,21 @@ def test_a_training_has_the_same_losses(optimizer: Any) -> None:
         list(trainer.run())
         losses.append([point.loss for point in trainer.progress.points])
     np.testing.assert_allclose(losses[1], losses[0], atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_a_process_of_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    for name, value in {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}.items():
+        monkeypatch.setenv(name, value)
+    losses = []
+    for device in ("--use-gpu=False", "--use-gpu"):
+        out = tmp_path / device
+        with monkeypatch.context() as patch:
+            patch.setattr(training, "processes", lambda: 2)
+            flags = ["--data-size=64", "--mini-batch-size=8", "--test-freq=4", "--quiet", "--out", str(out)]
+            training.main([device, *flags])
+        losses.append([point["loss"] for point in json.loads((out / "result.json").read_text())["points"]])
+    np.testing.assert_allclose(losses[1], losses[0], atol=1e-5)
