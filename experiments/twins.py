@@ -8,13 +8,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 from ..analysis.decisions import limit_for
 from ..analysis.predict import predict
 from ..analysis.prediction.coefficients import datasheet
 from ..analysis.prediction.traffic import traffic_of
 from ..analysis.recommendation.split import by_gain
+from ..analysis.sharding import Plan, Rule, plan
 from ..atomic import replacing
 from ..models.config import for_trace, load_preset
 from ..profiling.machine_files import load_machine
@@ -31,19 +34,24 @@ FEWEST = 100_000  # lookups; below, noise leaves only the LRU curve
 MACHINE, BATCH = "skylake", 64
 BATCHES = (16, 64, 256)
 NEAR = 0.1  # knees apart by less than this agree
+DEVICES = 4  # that tables are spread over
+ALIKE = 0.02  # balances apart by less than this are as good
 BUDGETS = (PrivacyBudget(1.0, "access"), PrivacyBudget(1.0, "sample"))
 
 
 @dataclass(frozen=True)
 class Conclusions:
     """knee: rows of one LRU cache for all tables, None without one. bound: the part of a predicted step that takes
-    most, and what bounds its lookups. machine: that serves most. order: tables by the rows that the knee's capacity
-    gives them.
+    most, and what bounds its lookups. machine: that serves most. plans: rules of sharding, the best balanced first,
+    with "=" between those that are as good. devices: tables of each device by the plan by lookups. order: tables by the
+    rows that the knee's capacity gives them.
     """
 
     knee: int | None
     bound: str
     machine: str
+    plans: str
+    devices: frozenset[tuple[int, ...]]
     order: tuple[str, ...]
 
 
@@ -58,6 +66,7 @@ def conclusions(trace: Trace, capacity: int | None = None) -> tuple[Conclusions,
     parts = step.by_role()
     slowest = max(parts, key=lambda role: parts[role].seconds)
     best = which_machine(config, traffics, limit_for(step)).best()
+    plans = [plan(config, traffics[BATCH].per_table, DEVICES, rule=rule) for rule in get_args(Rule)]
     rows = by_gain(curves.tables, [1] * len(curves.tables), capacity or knee or 1)
     order = sorted(range(len(rows)), key=lambda k: -rows[k])
     return (
@@ -65,10 +74,21 @@ def conclusions(trace: Trace, capacity: int | None = None) -> tuple[Conclusions,
             knee,
             f"{slowest}; lookups: {parts['embedding'].bound}",
             "none" if best is None else best.name,
+            _ordered(plans),
+            frozenset(plans[0].devices),
             tuple(curves.names[k] for k in order),
         ),
         curves,
     )
+
+
+def _ordered(plans: list[Plan]) -> str:
+    """Rules by balance; a step apart of less than ALIKE is none."""
+    ranked = sorted(plans, key=lambda made: made.balance)
+    words = ranked[0].rule
+    for before, after in pairwise(ranked):
+        words += f"{' = ' if after.balance < before.balance * (1 + ALIKE) else ', '}{after.rule}"
+    return words
 
 
 @dataclass(frozen=True)
@@ -107,6 +127,8 @@ def grid(found: list[Agreement]) -> Grid:
             _same(a.knees is not None and a.knees <= NEAR),
             f"{_same(a.real.bound == a.twin.bound)} ({a.twin.bound})",
             f"{_same(a.real.machine == a.twin.machine)} ({a.twin.machine})",
+            f"{_same(a.real.plans == a.twin.plans)} ({a.twin.plans})",
+            _same(a.real.devices == a.twin.devices),
             _same(a.real.order == a.twin.order),
         )
         for a in found
@@ -120,7 +142,9 @@ def grid(found: list[Agreement]) -> Grid:
         "same knee",
         "same bound",
         "same machine",
-        "same plan order",
+        "same order of plans",
+        "same plan",
+        "same order of tables",
     )
     return Grid("Conclusions from traces and from their twins at ε = 1", heads, rows, "simulated")
 

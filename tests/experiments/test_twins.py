@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hotrow.analysis import sharding
 from hotrow.experiments import twins
 from hotrow.tracegen.privacy import PrivacyBudget
 from hotrow.tracegen.trace import TableLookups, Trace
@@ -35,3 +36,11 @@ def test_a_private_twin_is_drawn_from_the_released_profile() -> None:
     assert found.twin.knee is not None
     assert found.knees == pytest.approx(abs(found.twin.knee / found.real.knee - 1))
     assert set(found.twin.order) == {"skewed", "loop"}
+
+
+def test_plans_are_ordered_by_balance_and_ties_are_said() -> None:
+    def made(rule: sharding.Rule, busiest: float) -> sharding.Plan:
+        return sharding.Plan(rule, ((0,), (1,)), (busiest, 2 - busiest), (1.0, 1.0))
+
+    plans = [made("lookups", 1.005), made("bytes", 1.5), made("round-robin", 1.0)]
+    assert twins._ordered(plans) == "round-robin = lookups, bytes"
