@@ -97,32 +97,37 @@ def linear_seconds(costs: Coefficients, point: LinearPoint) -> float:
 
 
 def fit_gather(costs: Coefficients, points: Sequence[GatherPoint], starts: Sequence[Start] = STARTS) -> Coefficients:
-    """`costs` with levels and embedding_bag as these points say; the given ones are the prior.
+    """`costs` with levels and embedding_bag as these points say, from the start that ends best."""
+    return gather_fits(costs, points, starts)[0]
 
-    Starts from several sizes of the last cache, as an edge that lies far off draws nothing towards itself, and from
-    several costs of lines and of adding up, as one can stand for the other; the best end counts. Few points that
-    cannot tell the two apart want CACHES alone.
+
+def gather_fits(
+    costs: Coefficients, points: Sequence[GatherPoint], starts: Sequence[Start] = STARTS
+) -> tuple[Coefficients, ...]:
+    """`costs` with levels and embedding_bag as these points say, one fit per start, the best first.
+
+    The given costs are the prior. Starts differ in the last cache's size, as an edge that lies far off draws nothing
+    towards itself, and in the costs of lines and of adding up, as one can stand for the other. Few points that cannot
+    tell the two apart want CACHES alone.
     """
     from scipy.optimize import least_squares
 
     measured = np.log(np.array([point.seconds for point in points]))
-    best: tuple[float, Coefficients] | None = None
+    made: list[tuple[float, Coefficients]] = []
     for cache, lines, adding in starts:
         start = _with_walks(_cheaper(vary(costs, "last cache", cache), lines, adding))
         prior, widths = _vector(start), _widths(start)
 
         def errors(vector: Numbers, at: Coefficients, prior: Numbers, widths: Numbers) -> Numbers:
-            made = _with_vector(at, vector)
-            found = np.log([sum(gather_seconds(made, point)[0].values()) for point in points])
+            chosen = _with_vector(at, vector)
+            found = np.log([sum(gather_seconds(chosen, point)[0].values()) for point in points])
             return np.concatenate([found - measured, PRIOR * (vector - prior) / widths])
 
         ended = least_squares(
             errors, prior, loss="soft_l1", f_scale=SOFT, max_nfev=40, diff_step=1e-3, args=(start, prior, widths)
         )
-        if best is None or ended.cost < best[0]:
-            best = float(ended.cost), _with_vector(start, ended.x)
-    assert best is not None
-    return best[1]
+        made.append((float(ended.cost), _with_vector(start, ended.x)))
+    return tuple(fit for _, fit in sorted(made, key=lambda each: each[0]))
 
 
 def _cheaper(costs: Coefficients, lines: float, adding: float) -> Coefficients:
@@ -192,8 +197,11 @@ def _with_vector(costs: Coefficients, vector: Numbers) -> Coefficients:
     return msgspec.structs.replace(costs, gather=Gather(**fields), levels=tuple(levels))
 
 
-def with_residual(costs: Coefficients, points: Sequence[GatherPoint]) -> Coefficients:
-    """`costs` that also know what physics leaves over at these points, and how far to trust the two together."""
+def with_residual(costs: Coefficients, points: Sequence[GatherPoint]) -> tuple[Coefficients, Numbers]:
+    """`costs` that also know what physics leaves over at these points, and how far to trust the two together.
+
+    Also what every point leaves over, ln(measured / predicted), when it is left out.
+    """
     made = [gather_seconds(costs, point) for point in points]
     left_over = np.array(
         [np.log(point.seconds / sum(parts.values())) for point, (parts, _) in zip(points, made, strict=True)]
@@ -204,7 +212,7 @@ def with_residual(costs: Coefficients, points: Sequence[GatherPoint]) -> Coeffic
     residual, outside = learn(described, left_over)
     long = np.array([point.operator.k > LONG for point in points])
     spread = msgspec.structs.replace(costs.spread, gather=interval(outside[~long]), gather_long=interval(outside[long]))
-    return msgspec.structs.replace(costs, residual=residual, spread=spread)
+    return msgspec.structs.replace(costs, residual=residual, spread=spread), outside
 
 
 def interval(errors: Numbers) -> tuple[float, float]:
@@ -266,9 +274,9 @@ def _non_negative(design: Numbers, measured: Numbers, rounds: int = 20) -> Numbe
 
 
 def fit_framework(
-    costs: Coefficients, seconds: Callable[[Coefficients, int], float], measured: Sequence[float]
+    costs: Coefficients, seconds: Callable[[Coefficients], Numbers], measured: Sequence[float]
 ) -> tuple[Coefficients, Numbers]:
-    """`costs` with the framework's as whole steps say; `seconds`(costs, k) predicts step k.
+    """`costs` with the framework's as steps say that were measured; `seconds`(costs) predicts all of them [steps].
 
     Also the errors in ln, as large as those of other steps would be. A step's time is linear in the framework's costs,
     so each is tried once alone.
@@ -280,8 +288,7 @@ def fit_framework(
     target = np.log(np.array(measured))
 
     def steps_with(**changed: float) -> Numbers:
-        chosen = msgspec.structs.replace(costs, framework=Framework(**(nothing | changed)))
-        return np.array([seconds(chosen, k) for k in range(len(target))])
+        return seconds(msgspec.structs.replace(costs, framework=Framework(**(nothing | changed))))
 
     fixed = steps_with()
     design = np.stack([steps_with(**{name: 1.0}) - fixed for name in names], axis=1)

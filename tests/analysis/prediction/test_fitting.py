@@ -10,6 +10,7 @@ from hotrow.analysis.prediction.costs import Coefficients, Linear
 from hotrow.analysis.prediction.fitting import (
     GatherPoint,
     LinearPoint,
+    Numbers,
     fit_framework,
     fit_gather,
     fit_linear,
@@ -68,7 +69,8 @@ def test_the_residual_learns_what_physics_leaves_and_covers_it() -> None:
         GatherPoint(p.operator, p.rows, p.pages, p.seconds * (1.3 if p.operator.m == 256 else 1.0))
         for p in points(costs, 60, 0.02)
     ]
-    learnt = with_residual(costs, chosen)
+    learnt, left_out = with_residual(costs, chosen)
+    assert len(left_out) == len(chosen)
     assert mean_error(learnt, chosen) < mean_error(costs, chosen) / 2
     low, high = learnt.spread.gather_long
     assert low <= 1 <= high
@@ -87,13 +89,13 @@ def test_layers_are_found_ramps_and_all() -> None:
 def test_the_framework_is_found_from_whole_steps() -> None:
     costs = datasheet(load_machine("genoa"))
 
-    def seconds(chosen: Coefficients, k: int) -> float:
-        f = chosen.framework
-        return f.step + k * f.table + (1e5 * k**2) * f.byte + 1e-7
+    def seconds(chosen: Coefficients) -> Numbers:
+        f, k = chosen.framework, np.arange(12)
+        return np.asarray(f.step + k * f.table + (1e5 * k**2) * f.byte + 1e-7)
 
     other = msgspec.structs.replace(costs.framework, step=1e-4, table=2e-6)
     truth = msgspec.structs.replace(costs, framework=other)
-    found, errors = fit_framework(costs, seconds, [seconds(truth, k) for k in range(12)])
+    found, errors = fit_framework(costs, seconds, seconds(truth).tolist())
     assert np.abs(errors).max() < 0.08
     assert found.framework.step == pytest.approx(1e-4, rel=0.1)
 
