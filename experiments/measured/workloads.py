@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ... import HotrowError
-from ...models.backends.backends import make_backend, one_id_each
-from ...models.backends.jax_model import jax_model
+from ...models.backends.backends import make_backend
 from ...models.config import ModelConfig
 from ...models.dlrm import DLRM
 from ...models.fast.inference import Predict
@@ -120,8 +119,6 @@ def predictor(model: DLRM, backend: str, precision: Precision, batch: Batch) -> 
         if backend != "eager":
             raise HotrowError(f"int8 tables by backend {backend!r}; choose eager or fast")
         quantize_tables(model)
-    if backend == "jax":
-        return jax_model(model.requires_grad_(False), one_id_each(batch))
     return model if backend == "eager" else make_backend(backend, model.requires_grad_(False), batch)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ... import HotrowError
 from ...analysis.training_plots import precision_bars
 from ...models.backends.backends import backends, make_backend
 from ...models.data.source import Source
@@ -87,7 +88,11 @@ def compare_backends(model: DLRM, source: Source, note: Callable[[str], None]) -
                 continue
             note(f"backend {backend.name}")
             begin = time.perf_counter()
-            run = make_backend(backend.name, model, inputs[0])
+            try:
+                run = make_backend(backend.name, model, inputs[0])
+            except HotrowError as error:  # it is not for this kind of model
+                runs.append(BackendRun(backend.name, backend.text, str(error)))
+                continue
             got = [run(batch.dense, batch.indices, batch.offsets) for batch in inputs]
             ready = time.perf_counter() - begin
             difference = max(float((a - b).abs().max()) for a, b in zip(got, expected, strict=True))

@@ -37,6 +37,7 @@ def backends() -> tuple[Backend, ...]:
         Backend("compile", "torch.compile, generated C++", _compiled, _needs_compiler),
         Backend("aot", "AOTInductor, compiled ahead into a library", _ahead, _needs_compiler),
         Backend("onnx", "ONNX Runtime", _onnx, lambda: _needs_packages("onnx", "onnxruntime")),
+        Backend("jax", "JAX, compiled by XLA", _jax, lambda: _needs_packages("jax")),
     )
 
 
@@ -44,7 +45,7 @@ def make_backend(name: str, model: DLRM, batch: Batch) -> Predict:
     """The model as backend `name` runs it, called as the model is.
 
     batch: one like those to come; compilers trace it, and bags of one id each may then be all it takes. Raises
-    HotrowError for an unknown name, or one that cannot run here.
+    HotrowError for an unknown name, or one that cannot run here or is not for this model.
     """
     by_name = {backend.name: backend for backend in backends()}
     if name not in by_name:
@@ -89,6 +90,12 @@ def _onnx(model: DLRM, batch: Batch) -> Predict:
     from .onnx_runtime import onnx_runtime
 
     return onnx_runtime(model, one_id_each(batch))
+
+
+def _jax(model: DLRM, batch: Batch) -> Predict:
+    from .jax_model import jax_model
+
+    return jax_model(model, one_id_each(batch))
 
 
 def _nothing() -> str | None:

@@ -1,5 +1,6 @@
 """Precisions, backends and ONNX at the end of hotrow train, the compression study, and training under torchrun."""
 
+import importlib.util
 import json
 import os
 import re
@@ -73,6 +74,10 @@ def test_backends_side_by_side(
         assert rows[name]["difference"] <= 1e-5
         assert rows[name]["microseconds"] > 0
     assert (tmp_path / "model.onnx").stat().st_size > 100
+    if importlib.util.find_spec("jax"):
+        assert rows["jax"]["difference"] <= 1e-5
+        main([*SMALL, "--weighted-pooling=learned", "--backends"])
+        assert re.search(r"^jax +table 'f0': backend 'jax' is for plain tables", capsys.readouterr().out, re.MULTILINE)
     with pytest.raises(HotrowError, match="--save-onnx needs --out"):
         main([*SMALL, "--save-onnx"])
 
