@@ -141,9 +141,9 @@ def stack_grid(stacks: StackProfile, most: int = 12) -> Grid:
     return Grid(caption, ("innermost frame", "samples", "seen by"), tuple(rows), "measured")
 
 
-def timed(total: Measurement) -> str:
-    """Milliseconds with interval, and whether they are contended."""
-    return f"{1e3 * total.value:.3g} ({1e3 * total.low:.3g} … {1e3 * total.high:.3g}){contended(total)}"
+def timed(total: Measurement, unit: str = "") -> str:
+    """Milliseconds with interval, in words with the unit " ms", and whether they are contended."""
+    return f"{1e3 * total.value:.3g} ({1e3 * total.low:.3g} … {1e3 * total.high:.3g}){unit}{contended(total)}"
 
 
 def contended(measured: Measurement) -> str:

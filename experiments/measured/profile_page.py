@@ -54,7 +54,7 @@ def _answer(profile: ModelProfile) -> tuple[str, ...]:
 
 def _sentence(step: StepProfile) -> str:
     first = step.operators.roles[0]
-    what = f"A step of {step.mode} on {step.batch:,} samples takes {profile_grids.timed(step.total)} ms"
+    what = f"A step of {step.mode} on {step.batch:,} samples takes {profile_grids.timed(step.total, ' ms')}"
     return f"{what}, the largest part of it {role_name(first.role)} ({first.share.value:.0%})."
 
 
