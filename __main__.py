@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from . import HotrowError, __version__
-from .experiments.commands import predicting, profiles, reporting, running, traces
+from .experiments.commands import caching, predicting, profiles, reporting, running, traces
 
 app = typer.Typer(
     name="hotrow",
@@ -22,7 +22,7 @@ app = typer.Typer(
 
 app.command()(traces.convert)
 app.command()(traces.describe)
-app.command()(traces.cache)
+app.command()(caching.cache)
 app.command()(profiles.fit)
 app.command()(profiles.compare)
 app.command()(profiles.generate)

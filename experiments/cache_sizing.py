@@ -77,8 +77,9 @@ def rows_for(curve: MissRatioCurve, goal: float) -> int:
 def grid(sizes: Sequence[CacheSizing]) -> Grid:
     """One row per table; sizes as rows (bytes)."""
     goals = [f"{goal:.0%} of it" for goal in GOALS]
+    knees = ["knee (90 % interval), depth"] if any(s.knee for s in sizes) else []
     asked = [f"hits at {capacity:,}" for capacity, _ in sizes[0].asked]
-    heads = ("table", "lookups", "touched", "reachable", *goals, "knee (90 % interval), depth", *asked)
+    heads = ("table", "lookups", "touched", "reachable", *goals, *knees, *asked)
     rows = tuple(
         (
             s.table,
@@ -86,7 +87,7 @@ def grid(sizes: Sequence[CacheSizing]) -> Grid:
             f"{s.touched_rows:,}",
             f"{s.reachable:.2%}",
             *(f"{rows:,} ({binary(size)})" for _, rows, size in s.needed),
-            "–" if s.knee is None else str(s.knee),
+            *(["–" if s.knee is None else str(s.knee)] if knees else []),
             *(f"{ratio:.2%}" for _, ratio in s.asked),
         )
         for s in sizes

@@ -20,7 +20,7 @@ class LruCurves:
 
     shared: all tables in one cache, lookups in the model's order, capacity in rows whatever table they are of.
     distances: stack distances of each table's lookups, int32 [accesses], −1 for a first lookup; for what asks about
-    single lookups.
+    single lookups; empty where they were not kept.
     """
 
     names: tuple[str, ...]

@@ -1,6 +1,6 @@
 """read, scan, write: traces on disk, the format found by suffix and content."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
@@ -12,7 +12,7 @@ from typing import Any
 from .. import HotrowError
 from ..atomic import replacing
 from ..progress import Advance, ignore
-from .formats.format import Format
+from .formats.format import Extent, Format
 from .profile import built_in
 from .trace import PER_SAMPLE, SampleError, Trace, check_same_form, concatenate
 
@@ -30,6 +30,7 @@ FORMATS = (
     "csv",
 )
 CHUNK_SAMPLES = 65_536
+PART = 1 << 20  # samples at a time where little else is held
 
 
 def formats() -> dict[str, Format]:
@@ -84,6 +85,41 @@ def scan(path: str | Path, format: str | None = None, samples: int = CHUNK_SAMPL
         for part in chosen.scan(path, samples=samples, **options):
             yield part
             done += part.samples
+
+
+def extent(path: str | Path, format: str | None = None) -> Extent:
+    """What the trace in `path` holds, its lookups unread; HotrowError where its format cannot be read in parts."""
+    path = Path(path)
+    chosen = _in_parts(path, format)
+    with _naming(path, "read"):
+        return chosen.extent(path)  # type: ignore[misc]
+
+
+def scan_between(
+    path: str | Path, tables: Sequence[int], start: int, stop: int, format: str | None = None, samples: int = PART
+) -> Iterator[Trace]:
+    """Yield the lookups of some tables in samples start … stop − 1, `samples` at a time or fewer; tables: by number.
+
+    Of Parquet, other columns and row groups are not read; of npz, what lies before is read and dropped.
+    HotrowError where the format is not read in parts.
+    """
+    path = Path(path)
+    chosen = _in_parts(path, format)
+    done = start
+    with _naming(path, "read", lambda: done):
+        for part in chosen.between(path, tables, start, stop, samples):  # type: ignore[misc]
+            yield part
+            done += part.samples
+
+
+def _in_parts(path: Path, name: str | None) -> Format:
+    chosen = _reader(path, name)
+    if chosen.extent is None or chosen.between is None:
+        able = ", ".join(known.name for known in formats().values() if known.between is not None)
+        raise HotrowError(
+            f"{path}: {chosen.name} cannot be read in parts ({able} can); hotrow convert makes a .parquet of it"
+        )
+    return chosen
 
 
 def write(

@@ -1,4 +1,4 @@
-"""Verbs about traces: convert, describe, cache."""
+"""Verbs about traces: convert, describe."""
 
 from __future__ import annotations
 
@@ -17,11 +17,8 @@ from .options import (
     Quiet,
     load_trace,
     print_grid,
-    print_grids,
     print_json,
-    print_notes,
     save_figures,
-    trace_parts,
     warn_if_exact,
     writable,
 )
@@ -32,8 +29,6 @@ if TYPE_CHECKING:
 
 
 SIMULATORS = ("din", "ramulator2")  # whose address traces are written
-LEVELS = "32K/8,1M/16,32M/16"  # a server core's L1, L2 and share of L3
-PROCESSOR = "Processor caches"
 
 
 def convert(
@@ -120,7 +115,7 @@ def describe(
     from ..traffic import describe as describe_trace
 
     stored = _profile_file(trace)
-    with progress.bar("read", "samples", None if stored else _samples_in(trace, format), quiet) as advance:
+    with progress.bar("read", "samples", None if stored else samples_in(trace, format), quiet) as advance:
         loaded = load_trace(trace, format, advance) if stored is None else _drawn(stored)
     with progress.bar("describe", "visits of lookups", VISITS * loaded.accesses, quiet) as advance:
         traffic = describe_trace(loaded, Path(trace).name, advance=advance)
@@ -141,120 +136,6 @@ def describe(
     print_grid(grid)
 
 
-def cache(
-    trace: Annotated[str, typer.Argument(metavar="TRACE", help="Trace file, or the name of a built-in profile.")],
-    capacity: Annotated[
-        list[int] | None, typer.Option(min=1, help="Capacity in rows; may be repeated. Eight sizes if left out.")
-    ] = None,
-    row_bytes: Annotated[int, typer.Option(min=1, help="Bytes of one embedding row.")] = 256,
-    policies: Annotated[str, typer.Option(help="Policies by name with commas between; fast or all.")] = "fast",
-    levels: Annotated[
-        str,
-        typer.Option(
-            help="size/ways, innermost first; or a machine, by name (skylake) or .toml file; or none.",
-            rich_help_panel=PROCESSOR,
-        ),
-    ] = LEVELS,
-    inclusion: Annotated[
-        str | None,
-        typer.Option(
-            help="How a level holds those above it: non-inclusive, inclusive, exclusive; with commas, one for each "
-            "from the second on. The machine's if left out, else non-inclusive.",
-            rich_help_panel=PROCESSOR,
-        ),
-    ] = None,
-    replacement: Annotated[
-        str, typer.Option(help="LRU, FIFO or tree-PLRU; with commas, one for each level.", rich_help_panel=PROCESSOR)
-    ] = "LRU",
-    update_every: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Training: rows of every so many samples are also written.", rich_help_panel=PROCESSOR
-        ),
-    ] = None,
-    tlb: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Also page walks: bytes of a page (4K, 2M) on Skylake's TLB, or with its entries/ways as in "
-            "2M:32/4,1536/12; may be repeated.",
-            rich_help_panel=PROCESSOR,
-        ),
-    ] = None,
-    sample: Annotated[
-        float | None,
-        typer.Option(
-            help="LRU curves alone, as bands, without holding the trace: rows of each of 8 samples (8192, say), or "
-            "below 1 their share (0.01, say; memory then grows with the rows)."
-        ),
-    ] = None,
-    out: Figures = None,
-    format: FormatName = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """How much fast memory is enough? LRU sizes, policies, processor caches, samples and batches.
-
-    Example: hotrow cache clicks.parquet --capacity 1000 --capacity 10000 --row-bytes 128 --policies LRU,SIEVE,ARC
-    """
-    from ... import progress
-    from .. import cache_study
-
-    if sample is not None:
-        asked = {
-            "--policies": policies != "fast",
-            "--levels": levels != LEVELS,
-            "--replacement": replacement != "LRU",
-            "--inclusion": inclusion is not None,
-            "--update-every": update_every is not None,
-            "--tlb": bool(tlb),
-        }
-        for name, given in asked.items():
-            if given:
-                raise HotrowError(f"{name} does nothing with --sample, which gives LRU curves alone; leave one out")
-        _sampled_cache(trace, format, sample, row_bytes, tuple(capacity or ()), out, as_json, quiet)
-        return
-    request = cache_study.Request(
-        row_bytes, tuple(capacity or ()), policies, levels, replacement, inclusion, tuple(tlb or ()), update_every
-    )
-    with progress.bar("cache", "steps", cache_study.steps(request), quiet) as advance:
-        study = cache_study.cache_study(load_trace(trace, format), request, advance)
-    if out is not None:
-        save_figures(cache_study.figures(study), out)
-    if as_json:
-        print_json(cache_study.plain(study))
-        return
-    for grid in cache_study.grids(study):
-        print(f"{grid.caption} ({grid.how})")
-        print_grid(grid)
-        print()
-
-
-def _sampled_cache(
-    trace: str,
-    format: str | None,
-    sample: float,
-    row_bytes: int,
-    capacities: tuple[int, ...],
-    out: Path | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """The cache verb over a trace that is never in memory as a whole."""
-    from ... import progress
-    from ..sampled_curves import LEFT_OUT, sampled_curves
-
-    with progress.bar("cache", "samples", _samples_in(trace, format), quiet) as advance:
-        curves = sampled_curves(Counted(trace_parts(trace, format), advance), sample, row_bytes, capacities)
-    if out is not None:
-        save_figures(curves.figures(), out)
-    if as_json:
-        print_json(curves.plain())
-        return
-    print_grids((curves.grid(),))
-    if not quiet:
-        print_notes((LEFT_OUT,))
-
-
 def _profile_file(name: str) -> TraceProfile | None:
     """The profile in a .json file; None for everything else. That an exact one is not private is said at once."""
     from ...tracegen.profile import built_in, load
@@ -272,7 +153,7 @@ def _drawn(profile: TraceProfile) -> Trace:
     return generate(profile)
 
 
-def _samples_in(trace: str, format: str | None) -> int | None:
+def samples_in(trace: str, format: str | None) -> int | None:
     """About how many samples it has, where that is cheap to know."""
     from ...tracegen import files
     from ...tracegen.profile import built_in

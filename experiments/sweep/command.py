@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ... import HotrowError
 from ...atomic import replacing
 from ...progress import Advance, ignore
 from .. import report as pages
+from ..parallel.executor import maker, processors
 from . import page
-from .executor import maker, processors
 from .spec import read_spec
 from .store import Store, Stored, opened, reading
 from .sweep import Planned, plan, results, store_path, sweep
+
+FILES = ("index.html", "results.csv", "results.json")
 
 
 @dataclass(frozen=True)
@@ -80,27 +83,41 @@ def go(asked: Asked, command: str, advance: Advance = ignore) -> Done:
     make = maker(asked.scheduler, asked.workers)
     with opened(store_path(asked.out)) as store:
         planned = plan(spec, store, asked.retry_failed)
+        _sweep_up(asked.out)
 
-        def publish() -> None:
-            _publish(asked.out, planned, results(planned, store), command)
+        def interim() -> None:
+            with suppress(HotrowError):  # the disk may be full: the store matters more
+                _publish(asked.out, planned, store, command)
 
         try:
-            sweep(planned, store, make, asked.width, advance, publish)
-        finally:
-            publish()
-        return _done(asked.out, planned, store, command)
+            sweep(planned, store, make, asked.width, advance, interim)
+        except BaseException:
+            interim()
+            raise
+        return _publish(asked.out, planned, store, command)
 
 
-def _done(out: Path, planned: Planned, store: Store, command: str) -> Done:
+def _sweep_up(out: Path) -> None:
+    """Remove what a sweep that was killed had half written."""
+    for name in FILES:
+        for left in out.glob(f".partial-*-{name}"):
+            left.unlink(missing_ok=True)
+
+
+def _publish(out: Path, planned: Planned, store: Store, command: str) -> Done:
+    """Write the page of what is finished, and the same as CSV and JSON; HotrowError where one cannot be written."""
     points = results(planned, store)
-    return Done(out, page.report(planned, points, command).answer, tuple(points))
-
-
-def _publish(out: Path, planned: Planned, points: Sequence[Stored], command: str) -> None:
-    pages.save(page.report(planned, points, command), out / "index.html")
-    for name, text in (
-        ("results.csv", page.as_csv(points)),
-        ("results.json", json.dumps([asdict(point) for point in points], indent=1, allow_nan=False)),
-    ):
-        with replacing(out / name) as beside:
-            beside.write_text(text, encoding="utf-8")
+    made = page.report(planned, points, command)
+    texts = (
+        pages.render(made),
+        page.as_csv(points),
+        json.dumps([asdict(point) for point in points], indent=1, allow_nan=False),
+    )
+    for name, text in zip(FILES, texts, strict=True):
+        try:
+            with replacing(out / name) as beside:
+                beside.write_text(text, encoding="utf-8")
+        except OSError as error:
+            remedy = "make room and give the same command again: what is finished is kept"
+            raise HotrowError(f"{out / name}: cannot be written ({error.strerror}); {remedy}") from error
+    return Done(out, made.answer, tuple(points))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,29 +23,20 @@ from ...analysis.prediction.traffic import Traffic, traffic_of
 from ...models.config import ModelConfig, load_preset
 from ...profiling.host import host_facts
 from ...profiling.machine_files import load_machine
-from ...profiling.processes.runner import Plan, run
-from ...profiling.summary import latency, measurement
 from ...tracegen.profile import built_in
 from ...tracegen.trace import Trace
 from ..inputs import LOOKUPS, UNIFORM, inputs, machine
-from ..measured.profile_study import Request, configuration
+from . import measuring
+from .metric import Found, Metric, exact
 from .spec import Point
 
 BATCHES = 4  # at least, of a trace that a step is predicted from
-PLAN = Plan(seconds=0.3, traced=0)
-PROCESS_SECONDS = 4.0  # to start a process and build a model in it, about
-LIBRARIES = {"measured": ("torch", "numpy", "numba"), "simulated": ("numba",), "predicted": ("numpy",)}
+LIBRARIES = {
+    "measured": ("torch", "numpy", "numba", "onnxruntime"),
+    "simulated": ("numba",),
+    "predicted": ("numpy",),
+}
 WORDS = {"machine": load_machine, "model": load_preset}
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number of a result with the ends of its interval, both its value where nothing varies."""
-
-    value: float
-    unit: str
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -115,11 +105,6 @@ def _plain(metrics: Mapping[str, Metric], notes: tuple[str, ...]) -> dict[str, A
     return {"metrics": {name: asdict(metric) for name, metric in metrics.items()}, "notes": list(notes)}
 
 
-def exact(value: float, unit: str) -> Metric:
-    """A number without spread."""
-    return Metric(float(value), unit, float(value), float(value))
-
-
 @lru_cache(maxsize=4)
 def _inputs(
     model: str, scale: float, trace: str, lookups: int | None, samples: int, seed: int, folder: str
@@ -128,7 +113,7 @@ def _inputs(
     return inputs(model, trace, scale, lookups, samples, seed, Path(folder))
 
 
-def _simulated(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
+def _simulated(task: Task) -> Found:
     """Lines that each level serves, of one model or of several beside each other that share the last level."""
     point = task.point
     config, trace = _inputs(point["model"], point["scale"], point["trace"], None, 1, task.seed, task.folder)
@@ -152,34 +137,15 @@ def _simulated(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
     return metrics, (f"{lookups:,} lookups, {'cold start' if models == 1 else 'a tenth of the samples to warm up'}",)
 
 
-def _measured(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
+def _measured(task: Task) -> Found:
     point = task.point
-    if point["models"] != 1 or point["backend"] != "eager":
-        raise HotrowError("a measured point runs one model in eager mode; hotrow profile measures others")
-    mode, batch = point["mode"], point["batch"]
-    config, trace = _inputs(point["model"], point["scale"], point["trace"], LOOKUPS, batch, task.seed, task.folder)
-    request = Request(
-        (batch,), (mode,), threads=point["threads"], isa=point["isa"], precision=point["precision"],
-        stacks=False, seed=task.seed,
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="hotrow-") as folder:
-        given = None if point["trace"] == "uniform" else trace
-        base = configuration(config, given, request, Path(folder))
-        runs = run([base], replace(PLAN, seed=task.seed))
-    outcome = runs.outcome(base.name)
-    if outcome.failure is not None:
-        raise HotrowError(outcome.failure.reason)
-    step = f"{mode} {batch}"
-    time, spread = measurement(outcome, step), latency(outcome, step)
-    metrics = {
-        "time": Metric(time.value, "s", time.low, time.high),
-        "samples per second": Metric(batch / time.value, "1/s", batch / time.high, batch / time.low),
-        "p99": exact(spread.p99, "s"),
-    }
-    return metrics, ("contended",) if time.metadata.get("contended") else ()
+    config, trace = _inputs(
+        point["model"], point["scale"], point["trace"], LOOKUPS, point["batch"], task.seed, task.folder
+    )
+    return measuring.measured(point, config, None if point["trace"] == UNIFORM else trace, task.seed)
 
 
-def _predicted(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
+def _predicted(task: Task) -> Found:
     """A step by the machine's calibration in fp32, else its datasheet, with the cause that bounds its slowest part."""
     point = task.point
     config, traffic = _traffic(point["model"], point["scale"], point["trace"], point["batch"], task.seed, task.folder)
@@ -191,12 +157,8 @@ def _predicted(task: Task) -> tuple[dict[str, Metric], tuple[str, ...]]:
     setting = Setting(point["threads"], point["models"])
     found = predict(config, traffic, costs, point["mode"], setting)
     served = point["batch"] * point["models"]
-    metrics = {
-        "time": Metric(float(found.seconds), "s", float(found.low), float(found.high)),
-        "samples per second": Metric(
-            float(served / found.seconds), "1/s", float(served / found.high), float(served / found.low)
-        ),
-    }
+    time = Metric(float(found.seconds), "s", float(found.low), float(found.high))
+    metrics = {"time": time, "samples per second": time.reciprocal(float(served), "1/s")}
     slowest = max(found.by_role().values(), key=lambda part: part.seconds)
     return metrics, (f"{slowest.operator.role} takes most, bound by {slowest.bound}",)
 
@@ -208,10 +170,17 @@ def _traffic(model: str, scale: float, trace: str, batch: int, seed: int, folder
     return config, traffic_of(lookups, config, batch)
 
 
+def group(point: Point) -> str:
+    """What points take about as long as each other: those of a kind; measured ones also by backend and models."""
+    if point["kind"] != "measured":
+        return str(point["kind"])
+    return f"measured, {point['backend']}, {point['models']}"
+
+
 def seconds_expected(point: Point, known: Mapping[str, float]) -> float:
-    """About how long a point takes: as long as others of its kind took, else by what it starts and goes through."""
-    if point["kind"] in known:
-        return known[point["kind"]]
+    """About how long a point takes: as long as others of its group took, else by what it starts and goes through."""
+    if (took := known.get(group(point))) is not None:
+        return took
     if point["kind"] == "measured":
-        return PLAN.processes * (PROCESS_SECONDS + PLAN.seconds)
+        return measuring.seconds_expected(point)
     return 1.0 if point["kind"] == "simulated" else 0.1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product
@@ -38,14 +38,49 @@ CHOICES = {
     "kind": KINDS,
     "mode": ("inference", "training"),
     "isa": ("native", "scalar", "avx2", "avx512", "neon", "sve"),
-    "precision": ("fp32", "bf16", "int8", "int4"),
-    "backend": ("eager", "compile", "aot", "onnx", "jax"),
+    "precision": ("fp32", "bf16", "int8-tables", "int8", "int4"),
+    "backend": ("eager", "fast", "compile", "aot", "onnx"),
 }
 WHOLE = {"batch": 65_536, "threads": 1024, "models": 1024}  # from 1 to here
 LARGEST = 20_000  # points of one sweep
 TOP = ("title", "seed", "axes", "include", "exclude")
 
 Point = dict[str, Any]  # axis → setting
+# What cannot be together: axes, whether their settings break the rule, the rule.
+RULES: tuple[tuple[tuple[str, ...], Callable[..., bool], str], ...] = (
+    (
+        ("kind", "precision"),
+        lambda kind, precision: kind == "measured" and precision in ("int8", "int4"),
+        "measured points know fp32, bf16 and int8-tables",
+    ),
+    (
+        ("kind", "precision"),
+        lambda kind, precision: kind == "predicted" and precision == "int8-tables",
+        "predicted points know fp32, bf16, int8 and int4",
+    ),
+    (
+        ("kind", "mode", "backend"),
+        lambda kind, mode, backend: kind == "measured" and mode == "training" and backend != "eager",
+        "training is measured in eager mode",
+    ),
+    (
+        ("kind", "mode", "precision"),
+        lambda kind, mode, precision: kind == "measured" and mode == "training" and precision == "int8-tables",
+        "tables in int8 cannot learn",
+    ),
+    (
+        ("kind", "backend", "precision"),
+        lambda kind, backend, precision: kind == "measured" and precision == "bf16" and backend != "eager",
+        "bf16 is measured in eager mode",
+    ),
+    (
+        ("kind", "backend", "precision"),
+        lambda kind, backend, precision: (
+            kind == "measured" and precision == "int8-tables" and backend not in ("eager", "fast")
+        ),
+        "tables in int8 are measured in eager and fast mode",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +135,8 @@ def _spec(raw: Mapping[str, Any], folder: Path, name: str) -> Spec:
     kept = [whole for whole in _combined(axes) if not any(_matches(whole, rule) for rule in excluded)] if axes else []
     added = [whole for grid in included for whole in _combined(grid)]
     points = {tuple(point.items()): point for point in map(_relevant, (*kept, *added))}
+    for point in points.values():
+        _must_exist(point)
     if not points:
         raise HotrowError("axes: no point is left; give at least one axis, and exclude less")
     return Spec(title, seed, tuple(points.values()), folder)
@@ -116,6 +153,14 @@ def _matches(point: Point, rule: Mapping[str, list[Any]]) -> bool:
 
 def _relevant(point: Point) -> Point:
     return {axis: point[axis] for axis in DEPENDS[point["kind"]]}
+
+
+def _must_exist(point: Point) -> None:
+    """HotrowError for settings that exclude each other, and how to leave them out."""
+    for axes, broken, rule in RULES:
+        if broken(*(point.get(axis) for axis in axes)):
+            named = ", ".join(f'{axis} = "{point[axis]}"' for axis in axes)
+            raise HotrowError(f"{rule}, so leave this out, as by [[exclude]] with {named}")
 
 
 def _settings(raw: Any, where: str) -> dict[str, list[Any]]:

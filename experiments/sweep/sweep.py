@@ -13,8 +13,8 @@ from typing import Any
 from ... import HotrowError
 from ...progress import Advance, ignore
 from ..grid import Grid
-from .executor import Maker, maker, run_all
-from .points import Task, about, compute, measure, seconds_expected, task
+from ..parallel.executor import Maker, maker, run_all
+from .points import Task, about, compute, group, measure, seconds_expected, task
 from .spec import Spec
 from .store import Store, Stored
 
@@ -40,7 +40,7 @@ class Planned:
     tasks: tuple[Task, ...]
     left: tuple[Task, ...]
     failed: int  # earlier, and not tried again
-    seconds: Mapping[str, float]  # that a point of each kind took so far, in the mean
+    seconds: Mapping[str, float]  # that a point of each group took so far, in the mean
 
     def expected(self, width: int) -> float:
         """Seconds that the rest takes, about, with `width` workers for what only computes."""
@@ -68,9 +68,9 @@ def plan(spec: Spec, store: Store | None, retry_failed: bool = False) -> Planned
     took: dict[str, list[float]] = {}
     for point in known.values():
         if point.failure is None:
-            took.setdefault(point.settings["kind"], []).append(point.seconds)
+            took.setdefault(group(point.settings), []).append(point.seconds)
     return Planned(
-        spec, tasks, left, 0 if retry_failed else failed, {kind: sum(each) / len(each) for kind, each in took.items()}
+        spec, tasks, left, 0 if retry_failed else failed, {name: sum(each) / len(each) for name, each in took.items()}
     )
 
 

@@ -1,6 +1,6 @@
 """Format: what a trace format is called, how it is recognised, what it can hold, and its scan and write."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,20 @@ class Holds:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """What a file says of its trace without its lookups being read.
+
+    tables: name and declared rows of each, None where they are not known. lookups: of each table, empty bags perhaps
+    counted. cuts: samples, rising, before which a part may begin without what lies before being read.
+    """
+
+    tables: tuple[tuple[str, int | None], ...]
+    samples: int
+    lookups: tuple[int, ...]
+    cuts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Format:
     """One trace format.
 
@@ -32,6 +46,8 @@ class Format:
     order; None for formats that are only written. write(parts, path, *, lossy, …) takes an iterable of Traces and a
     path of an empty file; None for formats that are only read. read(path, …): a whole file at once, where that is
     better than joining the scan's parts. samples(path): about how many, where that is cheap to know.
+    extent(path), and between(path, tables, start, stop, samples), which scans the lookups of chosen tables (their
+    numbers, in the file's order) in a range of samples: for formats that can be read in parts.
     Other keyword-only parameters are the format's options.
     """
 
@@ -44,3 +60,5 @@ class Format:
     write: Callable[..., None] | None
     read: Callable[..., Trace] | None = None
     samples: Callable[[Path], int | None] | None = None
+    extent: Callable[[Path], Extent] | None = None
+    between: Callable[[Path, Sequence[int], int, int, int], Iterator[Trace]] | None = None

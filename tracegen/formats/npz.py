@@ -4,7 +4,7 @@ Beside the arrays that the form asks for, a file written here holds name_f<i>, r
 that a trace comes back as it was. Other arrays are passed over. Nothing is ever unpickled.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ... import HotrowError
 from ..trace import SampleError, TableLookups, Trace
 from . import archive
 from .archive import Column, Spool
-from .format import PART_LOOKUPS, Format, Holds
+from .format import PART_LOOKUPS, Extent, Format, Holds
 
 VALUES = {"t": "time", "user": "user", "dense": "dense", "label": "label"}
 
@@ -46,10 +46,45 @@ def samples_in(path: Path) -> int:
         return _table(columns, _fields(columns)[0]).samples
 
 
+def extent(path: Path) -> Extent:
+    """From the headers; a part cannot begin without what lies before being decompressed."""
+    with archive.columns(path, _wanted) as columns:
+        tables = [_table(columns, field) for field in _fields(columns)]
+        named = tuple((table.name, table.rows) for table in tables)
+        return Extent(named, tables[0].samples, tuple(table.indices.shape[0] for table in tables))
+
+
+def between(path: Path, chosen: Sequence[int], start: int, stop: int, samples: int) -> Iterator[Trace]:
+    """Yield the lookups of chosen tables in samples start … stop − 1; of those before, parts are read and dropped."""
+    every = sorted((name for name in archive.names(path) if _is_field(name)), key=lambda name: int(name[1:]))
+    fields = {every[k] for k in chosen}
+
+    def wanted(name: str) -> bool:
+        return _wanted(name) and (name == "offsets" or name.rpartition("_")[2] in fields)
+
+    with archive.columns(path, wanted) as columns:
+        tables = [_table(columns, every[k], len(every) == 1) for k in chosen]
+        total = tables[0].samples
+        for table in tables:
+            _must_have(table.indices if table.offsets is None else table.offsets, table.samples, total)
+        accesses = sum(table.indices.shape[0] for table in tables)
+        samples = min(samples, max(1, PART_LOOKUPS * total // max(accesses, 1)))
+        at = 0
+        while at < min(stop, total):
+            count = min(samples, (stop if at >= start else start) - at, total - at)
+            part = tuple(table.take(count, at + count == total) for table in tables)
+            if at >= start:
+                yield Trace(part)
+            at += count
+
+
 def _wanted(name: str) -> bool:
     kind, _, field = name.rpartition("_")
-    is_field = field.startswith("f") and field[1:].isdecimal() and field.isascii()
-    return name in VALUES or name == "offsets" or (is_field and kind in ("", "offsets", "rows", "name"))
+    return name in VALUES or name == "offsets" or (_is_field(field) and kind in ("", "offsets", "rows", "name"))
+
+
+def _is_field(name: str) -> bool:
+    return name.startswith("f") and name[1:].isdecimal() and name.isascii()
 
 
 def _fields(columns: dict[str, Column]) -> list[str]:
@@ -108,8 +143,9 @@ class _Table:
         return end
 
 
-def _table(columns: dict[str, Column], field: str) -> _Table:
-    alone = sum(name[0] == "f" for name in columns) == 1
+def _table(columns: dict[str, Column], field: str, alone: bool | None = None) -> _Table:
+    """The table of `field`; alone: whether it is the file's only one, found out where None."""
+    alone = sum(name[0] == "f" for name in columns) == 1 if alone is None else alone
     bags = columns.get(f"offsets_{field}") or (columns.get("offsets") if alone else None)
     name = str(columns[f"name_{field}"].take(1)[0]) if f"name_{field}" in columns else field
     rows = int(columns[f"rows_{field}"].take(1)[0]) if f"rows_{field}" in columns else None
@@ -163,4 +199,6 @@ FORMAT = Format(
     scan=scan,
     write=write,
     samples=samples_in,
+    extent=extent,
+    between=between,
 )

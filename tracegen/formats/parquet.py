@@ -7,7 +7,8 @@ A folder of Parquet files is read in the order of their names.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from ... import HotrowError
 from ..trace import PER_SAMPLE, SampleError, TableLookups, Trace
-from .format import PART_LOOKUPS, Format, Holds
+from .format import PART_LOOKUPS, Extent, Format, Holds
 
 VERSION = 1
 READ_BYTES = 1 << 20  # of a column chunk at a time; pre-buffering would keep the whole file
@@ -23,35 +24,112 @@ READ_BYTES = 1 << 20  # of a column chunk at a time; pre-buffering would keep th
 
 def scan(path: Path, *, samples: int) -> Iterator[Trace]:
     """Yield parts of at most `samples` samples, one row group in memory at a time."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    for file in _files(path):
+        with _opened(file) as parquet:
+            tables = _declared(parquet, file)
+            if parquet.metadata.num_rows == 0:
+                yield _part(parquet.schema_arrow.empty_table(), tables)
+            for batch in parquet.iter_batches(batch_size=_batch_size(parquet.metadata, samples)):
+                yield _part(batch, tables)
 
+
+def between(path: Path, chosen: Sequence[int], start: int, stop: int, samples: int) -> Iterator[Trace]:
+    """Yield the lookups of chosen tables in samples start … stop − 1; other row groups and columns are not read."""
+    before = 0  # samples of row groups passed
+    for file in _files(path):
+        with _opened(file) as parquet:
+            declared = _declared(parquet, file)
+            tables = [declared[k] for k in chosen]
+            size = _batch_size(parquet.metadata, samples)
+            for group in range(parquet.metadata.num_row_groups):
+                rows = parquet.metadata.row_group(group).num_rows
+                if before < stop and start < before + rows:
+                    columns = [column for _, column, _ in tables]
+                    at = before
+                    for batch in parquet.iter_batches(batch_size=size, row_groups=[group], columns=columns):
+                        low, high = max(start - at, 0), min(stop - at, batch.num_rows)
+                        if low < high:
+                            yield _part(batch.slice(low, high - low), tables)
+                        at += batch.num_rows
+                        if at >= stop:
+                            return
+                before += rows
+
+
+def extent(path: Path) -> Extent:
+    """From the footers: rows as declared, else one more than the largest id where the file keeps statistics."""
+    tables: list[tuple[str, int | None]] = []
+    lookups: list[int] = []
+    cuts, samples = [], 0
+    for file in _files(path):
+        with _opened(file) as parquet:
+            found = _declared(parquet, file)
+            rows, counts = zip(*(_from_statistics(parquet, column) for _, column, _ in found), strict=True)
+            named = [(name, own if own is not None else seen) for (name, _, own), seen in zip(found, rows, strict=True)]
+            if not tables:
+                tables, lookups = named, list(counts)
+            else:
+                if [name for name, _ in named] != [name for name, _ in tables]:
+                    raise HotrowError(f"{file}: its tables are not those of {_files(path)[0].name}")
+                tables = [
+                    (name, None if a is None or b is None else max(a, b))
+                    for (name, a), (_, b) in zip(tables, named, strict=True)
+                ]
+                lookups = [a + b for a, b in zip(lookups, counts, strict=True)]
+            for group in range(parquet.metadata.num_row_groups):
+                cuts.append(samples)
+                samples += parquet.metadata.row_group(group).num_rows
+    return Extent(tuple(tables), samples, tuple(lookups), tuple(cuts))
+
+
+def _from_statistics(parquet: Any, column: str) -> tuple[int | None, int]:
+    """One more than the largest value of a column, None where a row group does not say; and its values."""
+    metadata = parquet.metadata
+    leaves = [metadata.schema.column(c) for c in range(metadata.num_columns)]
+    nested = (c for c, leaf in enumerate(leaves) if leaf.path.startswith(f"{column}.") and leaf.max_repetition_level)
+    leaf = next((c for c, leaf in enumerate(leaves) if leaf.path == column), None)
+    leaf = next(nested) if leaf is None else leaf
+    rows, values = 0, 0
+    known = True
+    for group in range(metadata.num_row_groups):
+        chunk = metadata.row_group(group).column(leaf)
+        values += chunk.num_values
+        statistics = chunk.statistics
+        if statistics is not None and statistics.has_min_max:
+            rows = max(rows, int(statistics.max) + 1)
+        elif chunk.num_values:
+            known = False
+    return (rows if known else None), values
+
+
+def _files(path: Path) -> list[Path]:
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files:
         raise HotrowError(f"{path}: the folder holds no .parquet file")
-    for file in files:
-        try:
-            with pq.ParquetFile(
-                file, pre_buffer=False, buffer_size=READ_BYTES, page_checksum_verification=True
-            ) as parquet:
-                tables = _declared(parquet, file)
-                if parquet.metadata.num_rows == 0:
-                    yield _part(parquet.schema_arrow.empty_table(), tables)
-                for batch in parquet.iter_batches(batch_size=_batch_size(parquet.metadata, samples)):
-                    yield _part(batch, tables)
-        except HotrowError:
-            raise
-        except (pa.ArrowException, OSError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise HotrowError(f"{file}: not a whole Parquet file ({reason}); make or copy it again") from error
+    return files
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    """A Parquet file to read; HotrowError names it where it is none or damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file, pre_buffer=False, buffer_size=READ_BYTES, page_checksum_verification=True) as parquet:
+            yield parquet
+    except HotrowError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise HotrowError(f"{file}: not a whole Parquet file ({reason}); make or copy it again") from error
 
 
 def samples_in(path: Path) -> int:
     """Rows that the footers declare."""
     import pyarrow.parquet as pq
 
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    return sum(int(pq.read_metadata(file).num_rows) for file in files)
+    return sum(int(pq.read_metadata(file).num_rows) for file in _files(path))
 
 
 def _batch_size(metadata: Any, samples: int) -> int:
@@ -224,4 +302,6 @@ FORMAT = Format(
     scan=scan,
     write=write,
     samples=samples_in,
+    extent=extent,
+    between=between,
 )
