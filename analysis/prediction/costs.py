@@ -129,8 +129,8 @@ class Device(msgspec.Struct, frozen=True):
 class Coefficients(msgspec.Struct, frozen=True):
     """One machine's costs on one core (or a whole GPU) at one SIMD width and precision.
 
-    memory: bytes of the first tier, the last of `levels`; tiers: those behind it, capacity: of each alone. measured_on:
-    the host whose measurements were fitted, "" for none.
+    residual: of bags; layer_residual: of layers. memory: bytes of the first tier, the last of `levels`; tiers: those
+    behind it, capacity: of each alone. measured_on: the host whose measurements were fitted, "" for none.
     """
 
     machine: str
@@ -144,6 +144,7 @@ class Coefficients(msgspec.Struct, frozen=True):
     spread: Spread
     device: Device | None = None
     residual: Residual | None = None
+    layer_residual: Residual | None = None
     memory: float = WIDE
     tiers: tuple[Level, ...] = ()
     measured_on: str = ""

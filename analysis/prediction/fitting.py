@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from . import operators
 from .costs import LINE, WIDE, Coefficients, Framework, Gather, Level, Linear, Spread
 from .operators import Setting
-from .residual import features, learn
+from .residual import features, layer_correction, layer_features, learn
 from .steps import Operator
 from .traffic import ReuseCurve
 from .vary import vary
@@ -93,18 +93,12 @@ def gather_seconds(costs: Coefficients, point: GatherPoint) -> tuple[operators.P
 def linear_seconds(costs: Coefficients, point: LinearPoint) -> float:
     """Seconds of a layer on one thread."""
     op = Operator("linear", "linear", "linear", m=point.m, k=point.k, n=point.n)
-    return sum(operators.linear(costs, op, ALONE).values())
+    parts = operators.linear(costs, op, ALONE)
+    return sum(parts.values()) * layer_correction(costs, op, parts)
 
 
 def fit_gather(costs: Coefficients, points: Sequence[GatherPoint], starts: Sequence[Start] = STARTS) -> Coefficients:
-    """`costs` with levels and embedding_bag as these points say, from the start that ends best."""
-    return gather_fits(costs, points, starts)[0]
-
-
-def gather_fits(
-    costs: Coefficients, points: Sequence[GatherPoint], starts: Sequence[Start] = STARTS
-) -> tuple[Coefficients, ...]:
-    """`costs` with levels and embedding_bag as these points say, one fit per start, the best first.
+    """`costs` with levels and embedding_bag as these points say, from the start that ends best.
 
     The given costs are the prior. Starts differ in the last cache's size, as an edge that lies far off draws nothing
     towards itself, and in the costs of lines and of adding up, as one can stand for the other. Few points that cannot
@@ -113,21 +107,23 @@ def gather_fits(
     from scipy.optimize import least_squares
 
     measured = np.log(np.array([point.seconds for point in points]))
-    made: list[tuple[float, Coefficients]] = []
+    best: tuple[float, Coefficients] | None = None
     for cache, lines, adding in starts:
         start = _with_walks(_cheaper(vary(costs, "last cache", cache), lines, adding))
         prior, widths = _vector(start), _widths(start)
 
         def errors(vector: Numbers, at: Coefficients, prior: Numbers, widths: Numbers) -> Numbers:
-            chosen = _with_vector(at, vector)
-            found = np.log([sum(gather_seconds(chosen, point)[0].values()) for point in points])
+            made = _with_vector(at, vector)
+            found = np.log([sum(gather_seconds(made, point)[0].values()) for point in points])
             return np.concatenate([found - measured, PRIOR * (vector - prior) / widths])
 
         ended = least_squares(
             errors, prior, loss="soft_l1", f_scale=SOFT, max_nfev=40, diff_step=1e-3, args=(start, prior, widths)
         )
-        made.append((float(ended.cost), _with_vector(start, ended.x)))
-    return tuple(fit for _, fit in sorted(made, key=lambda each: each[0]))
+        if best is None or ended.cost < best[0]:
+            best = float(ended.cost), _with_vector(start, ended.x)
+    assert best is not None
+    return best[1]
 
 
 def _cheaper(costs: Coefficients, lines: float, adding: float) -> Coefficients:
@@ -197,11 +193,8 @@ def _with_vector(costs: Coefficients, vector: Numbers) -> Coefficients:
     return msgspec.structs.replace(costs, gather=Gather(**fields), levels=tuple(levels))
 
 
-def with_residual(costs: Coefficients, points: Sequence[GatherPoint]) -> tuple[Coefficients, Numbers]:
-    """`costs` that also know what physics leaves over at these points, and how far to trust the two together.
-
-    Also what every point leaves over, ln(measured / predicted), when it is left out.
-    """
+def with_residual(costs: Coefficients, points: Sequence[GatherPoint]) -> Coefficients:
+    """`costs` that also know what physics leaves over at these points, and how far to trust the two together."""
     made = [gather_seconds(costs, point) for point in points]
     left_over = np.array(
         [np.log(point.seconds / sum(parts.values())) for point, (parts, _) in zip(points, made, strict=True)]
@@ -212,7 +205,7 @@ def with_residual(costs: Coefficients, points: Sequence[GatherPoint]) -> tuple[C
     residual, outside = learn(described, left_over)
     long = np.array([point.operator.k > LONG for point in points])
     spread = msgspec.structs.replace(costs.spread, gather=interval(outside[~long]), gather_long=interval(outside[long]))
-    return msgspec.structs.replace(costs, residual=residual, spread=spread), outside
+    return msgspec.structs.replace(costs, residual=residual, spread=spread)
 
 
 def interval(errors: Numbers) -> tuple[float, float]:
@@ -227,6 +220,23 @@ def interval(errors: Numbers) -> tuple[float, float]:
 def wider(factors: tuple[float, float], margin: float) -> tuple[float, float]:
     """The same interval, wider by a factor on both sides."""
     return factors[0] / margin, factors[1] * margin
+
+
+def with_layers(costs: Coefficients, points: Sequence[LinearPoint]) -> tuple[Coefficients, Numbers]:
+    """`costs` with layers as these points say, what physics leaves over included where that helps points left out.
+
+    Also ln(measured / predicted) at every point, as large as unseen points' would be.
+    """
+    linear, errors = fit_linear(points)
+    made = msgspec.structs.replace(costs, linear=linear, layer_residual=None)
+    ops = [Operator("linear", "linear", "linear", m=point.m, k=point.k, n=point.n) for point in points]
+    parts = [operators.linear(made, op, ALONE) for op in ops]
+    left_over = np.array([np.log(p.seconds / sum(own.values())) for p, own in zip(points, parts, strict=True)])
+    described = np.array([layer_features(op, own) for op, own in zip(ops, parts, strict=True)])
+    residual, outside = learn(described, left_over)
+    if np.abs(outside).mean() >= np.abs(errors).mean():
+        return made, errors
+    return msgspec.structs.replace(made, layer_residual=residual), outside
 
 
 def fit_linear(points: Sequence[LinearPoint]) -> tuple[Linear, Numbers]:

@@ -1,4 +1,4 @@
-"""Residual: what physics leaves over of embedding_bag's times, learnt as a Gaussian process and bounded by its data.
+"""Residual: what physics leaves over of measured times, learnt as a Gaussian process and bounded by its data.
 
 Far from every measured point it fades to nothing, so that an imagined machine is predicted by physics alone.
 """
@@ -35,14 +35,26 @@ def features(op: Operator, parts: Parts, shares: Sequence[float]) -> tuple[float
     )
 
 
+def layer_features(op: Operator, parts: Parts) -> tuple[float, ...]:
+    """Scaled sizes, and how far the time exceeds a bare call's."""
+    total, call = sum(parts.values()), max(parts["overhead"], 1e-12)
+    return (*(float(np.log2(max(size, 1)) / 4) for size in (op.m, op.k, op.n)), float(np.log(total / call) / 1.5))
+
+
 def correction(costs: Coefficients, op: Operator, parts: Parts, shares: Sequence[float]) -> float:
-    """The factor that an operator's predicted time is multiplied by."""
-    if costs.residual is None:
-        return 1.0
-    own = np.array([features(op, parts, shares)])
-    lengths = np.array(costs.residual.lengths)
-    kernel = _kernel(own / lengths, np.array(costs.residual.points) / lengths)
-    return float(np.exp((kernel @ np.array(costs.residual.weights))[0]))
+    """The factor that a bag's predicted time is multiplied by."""
+    return 1.0 if costs.residual is None else _factor(costs.residual, features(op, parts, shares))
+
+
+def layer_correction(costs: Coefficients, op: Operator, parts: Parts) -> float:
+    """The factor that a layer's predicted time is multiplied by."""
+    return 1.0 if costs.layer_residual is None else _factor(costs.layer_residual, layer_features(op, parts))
+
+
+def _factor(residual: Residual, described: tuple[float, ...]) -> float:
+    lengths = np.array(residual.lengths)
+    kernel = _kernel(np.array([described]) / lengths, np.array(residual.points) / lengths)
+    return float(np.exp((kernel @ np.array(residual.weights))[0]))
 
 
 def learn(points: Numbers, left_over: Numbers) -> tuple[Residual, Numbers]:

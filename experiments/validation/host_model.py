@@ -15,8 +15,8 @@ from ...analysis.prediction.fitting import (
     GatherPoint,
     LinearPoint,
     fit_framework,
-    fit_linear,
-    gather_fits,
+    fit_gather,
+    with_layers,
     with_residual,
     with_spread,
 )
@@ -33,7 +33,6 @@ Numbers = NDArray[np.float64]
 Traces = Mapping[str, NDArray[np.int64]]
 Phase = Literal["backward", "optimizer"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
-CANDIDATES = 6  # fits to bags that are held against whole steps
 
 
 def bag_point(bag: Bag, points: Points, traces: Traces) -> GatherPoint | None:
@@ -85,23 +84,11 @@ def model_points(points: Points, traces: Traces, part: Part) -> list[tuple[Whole
 
 
 def fitted(start: Coefficients, points: Points, traces: Traces) -> Coefficients:
-    """Coefficients of this host from `start` (a datasheet's or a calibration's) and the development part.
-
-    Of the fits to bags that are nearly as good as the best, the one that bags left out and whole steps together like
-    best.
-    """
+    """Coefficients of this host from `start` (a datasheet's or a calibration's) and the development part."""
     bags = [point for _, point in bag_points(points, traces, "develop")]
-    wholes = model_points(points, traces, "develop")
-    linear, errors = fit_linear([point for _, point in layer_points(points, "MKL", "develop")])
-    best: tuple[float, Coefficients] | None = None
-    for fit in gather_fits(start, bags)[:CANDIDATES]:
-        costs, left_out = with_residual(msgspec.structs.replace(fit, linear=linear, mode="fitted"), bags)
-        made, of_wholes = _with_framework(costs, points, wholes, errors)
-        score = float(np.abs(left_out).mean() + np.abs(of_wholes).mean())
-        if best is None or score < best[0]:
-            best = score, made
-    assert best is not None
-    return best[1]
+    costs = msgspec.structs.replace(with_residual(fit_gather(start, bags), bags), mode="fitted")
+    costs, errors = with_layers(costs, [point for _, point in layer_points(points, "MKL", "develop")])
+    return _with_framework(costs, points, model_points(points, traces, "develop"), errors)
 
 
 def phase_seconds(made: Prediction, phase: Phase) -> float:
@@ -116,8 +103,8 @@ def in_phase(role: str, phase: Phase | None) -> bool:
 
 def _with_framework(
     costs: Coefficients, points: Points, wholes: Sequence[tuple[Whole, Traffic, float]], linear_errors: Numbers
-) -> tuple[Coefficients, Numbers]:
-    """On whole steps, on backward passes and optimizers alone, and on dot interactions alone; errors of the first."""
+) -> Coefficients:
+    """On whole steps, on backward passes and optimizers alone, and on dot interactions alone."""
     apart = [
         (k, phase, value)
         for k, (whole, _, _) in enumerate(wholes)
@@ -135,7 +122,7 @@ def _with_framework(
     made, errors = fit_framework(costs, seconds, measured)
     training = np.array([whole.mode == "training" for whole, _, _ in wholes])
     of_wholes = errors[: len(wholes)]
-    return with_spread(made, linear_errors, of_wholes[~training], of_wholes[training]), of_wholes
+    return with_spread(made, linear_errors, of_wholes[~training], of_wholes[training])
 
 
 def _dot_seconds(costs: Coefficients, size: tuple[int, int, int]) -> float:

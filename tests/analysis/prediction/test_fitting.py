@@ -17,6 +17,7 @@ from hotrow.analysis.prediction.fitting import (
     gather_seconds,
     interval,
     linear_seconds,
+    with_layers,
     with_residual,
 )
 from hotrow.analysis.prediction.residual import correction
@@ -69,8 +70,7 @@ def test_the_residual_learns_what_physics_leaves_and_covers_it() -> None:
         GatherPoint(p.operator, p.rows, p.pages, p.seconds * (1.3 if p.operator.m == 256 else 1.0))
         for p in points(costs, 60, 0.02)
     ]
-    learnt, left_out = with_residual(costs, chosen)
-    assert len(left_out) == len(chosen)
+    learnt = with_residual(costs, chosen)
     assert mean_error(learnt, chosen) < mean_error(costs, chosen) / 2
     low, high = learnt.spread.gather_long
     assert low <= 1 <= high
@@ -84,6 +84,20 @@ def test_layers_are_found_ramps_and_all() -> None:
     found, errors = fit_linear(made)
     assert np.abs(errors).max() < 0.02
     assert found.product == pytest.approx(truth.product, rel=0.05)
+
+
+def test_what_layers_leave_over_is_learnt_where_it_helps() -> None:
+    costs = datasheet(load_machine("genoa"))
+    shapes = [(m, k, n) for m in (1, 4, 16, 64, 256, 1024) for k in (64, 256, 1024) for n in (32, 128, 512)]
+    plain = [LinearPoint(m, k, n, linear_seconds(costs, LinearPoint(m, k, n, 1.0))) for m, k, n in shapes]
+    odd = [LinearPoint(p.m, p.k, p.n, p.seconds * (1.4 if 16 <= p.m <= 64 else 1.0)) for p in plain]
+    same, _ = with_layers(costs, plain)
+    assert max(abs(np.log(linear_seconds(same, p) / p.seconds)) for p in plain) < 0.02
+    learnt, errors = with_layers(costs, odd)
+    assert learnt.layer_residual is not None
+    assert np.abs(errors).mean() < 0.1
+    worst = max(abs(np.log(linear_seconds(learnt, p) / p.seconds)) for p in odd)
+    assert worst < 0.15
 
 
 def test_the_framework_is_found_from_whole_steps() -> None:
