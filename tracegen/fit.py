@@ -59,6 +59,7 @@ def fit_table(released: Released, filled: int) -> TableProfile:
         pairs=Packed.of(values["pairs"]),
         windows=Packed.of(values["windows"]),
         noise=released.noise,
+        **{name: Packed.of(values[name]) for name in ("pages", "steps", "contents") if name in values},
     )
     sizes = None if bags is None else tuple((int(s), int(n)) for s, n in enumerate(bags) if n > 0)
     return TableProfile(

@@ -14,9 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import HotrowError
+from .locality import reuse_edges
 from .popularity import expand
 from .profile import TableProfile, TraceProfile
+from .samples.bags import FRACTION, composed, in_succession
 from .samples.coupling import Column, column_of, couple
+from .samples.layout import numbered
+from .samples.levels import thresholds
 from .synthesis.depthband import Demand, depthband
 from .synthesis.renewal import calibrate, renewal
 from .synthesis.rows import draw_rows
@@ -60,7 +64,14 @@ def block_samples(profile: TraceProfile, samples: int | None) -> list[int]:
 
 def first_ids(profile: TraceProfile, seed: int) -> list[Ints]:
     """The row numbers of every table's rows in the first block, most popular first."""
-    return [row_ids(table, table_rng(seed, k, 0)) for k, table in enumerate(profile.tables)]
+    found = []
+    for k, table in enumerate(profile.tables):
+        order = np.zeros(0, np.int64)
+        if table.layout in ("arrival", "last use", "families"):
+            order = in_bags(table, table_rng(seed, k, 1)).order
+        declared = min(table.rows, MAX_ROWS - 1)
+        found.append(numbered(table.layout, order, table.distinct, declared, table_rng(seed, k, 0)))
+    return found
 
 
 def generate_block(
@@ -111,7 +122,7 @@ def block_columns(profile: TraceProfile, seed: int, block: int, asked: Sequence[
     """Block number `block` (from 1) of every table, coupled where the profile says how; asked: as of synthesize."""
     made = []
     for k, table in enumerate(profile.tables):
-        synthesis = synthesize(table, table_rng(seed, k, block), asked[k])
+        synthesis = in_bags(table, table_rng(seed, k, block), asked[k])
         most = table.locality.per_sample if table.locality is not None else int(synthesis.sizes.max(initial=1))
         made.append(column_of(synthesis.order, synthesis.sizes, table.distinct, max(most, 1)))
     if profile.coupling is None or not profile.coupling.used:
@@ -124,17 +135,15 @@ def table_rng(seed: int, table: int, block: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(table, block)))
 
 
-def row_ids(table: TableProfile, rng: np.random.Generator) -> Ints:
-    """Which row numbers the rows of the profile get, most popular first: hashed, so at random."""
-    return rng.choice(min(table.rows, MAX_ROWS - 1), table.distinct, replace=False).astype(np.int64)
-
-
 def synthesize(table: TableProfile, rng: np.random.Generator, asked: Demand | None = None) -> Synthesis:
     """One block of the table by its variant's design; asked: Demand.of the table, where the caller has it already."""
     sizes = np.ones(table.samples, np.int64) if table.bags is None else expand(table.bags)
-    if table.bags is not None:
-        rng.shuffle(sizes)
     locality = table.locality
+    if table.bags is not None and locality is not None and locality.steps is not None:
+        steps = locality.steps.array()
+        sizes = in_succession(sizes, steps, locality.noise["steps"], locality.per_sample, rng)
+    elif table.bags is not None:
+        rng.shuffle(sizes)
     if locality is None:
         return Synthesis(_independent(table, rng), sizes, np.arange(table.accesses), 0.0)
     slots = _filled_slots(sizes, locality.samples, locality.per_sample, rng)
@@ -153,6 +162,19 @@ def _asked(table: TableProfile) -> Demand | None:
     if table.locality is None or table.variant.design != "depthband":
         return None
     return Demand.of(table, table.locality)
+
+
+def in_bags(table: TableProfile, rng: np.random.Generator, asked: Demand | None = None) -> Synthesis:
+    """One block as of synthesize, its lookups in the order in which bags hold as many cold ones as released."""
+    made = synthesize(table, rng, asked)
+    known = table.locality
+    if known is None or known.contents is None or not len(made.order):
+        return made
+    limit = int(thresholds(known.reuse.array(), table.distinct, reuse_edges(known.length), (FRACTION,))[0])
+    noise = known.noise["contents"]
+    contents = known.contents.array()
+    order = composed(made.order, made.sizes, table.distinct, known.per_sample, limit, contents, noise, rng)
+    return made._replace(order=order)
 
 
 def calibrated(table: TableProfile, rng: np.random.Generator) -> TableProfile:

@@ -12,7 +12,9 @@ from .clock import ClockedTable, place
 from .fit import Released, fit_table
 from .packed import Packed
 from .profile import TableProfile, TraceProfile
+from .samples.bags import FRACTION, bag_contents, size_steps
 from .samples.coupling import Column, Coupling, fractions_for, joint_counts, table_order
+from .samples.layout import page_reuse
 from .samples.levels import thresholds
 from .trace import Trace
 
@@ -21,10 +23,11 @@ Ints = NDArray[np.int64]
 BUCKETS = 2**17
 HOT_ROWS = 2048
 HOT_COUNT = 96  # a row is hot from this count on
+OF_BAGS = ("bags", "steps", "contents")  # statistics that a one-hot table has no use for
 EXACT_WINDOW = 1024  # slots of an age window
 ASSUMPTIONS = (
     "which row of one table goes with which of another is not kept, only how cold a sample's lookups are together",
-    "rows are renumbered at random: ids, and what lies beside what, are not kept",
+    "rows are renumbered: no id is kept, and of what lies beside what only what the layout of a table says",
     "asked for fewer samples, it gives the beginning of a trace; for more, such traces one after another: popular rows "
     "stay, and as many rows are new to each as the last quarter of the log would bring",
 )
@@ -40,7 +43,7 @@ class Measured:
 
 
 def measure(table: ClockedTable, windows: int, key: int = 0) -> Measured:
-    """All statistics but windows, exact. key: of the hash that puts rows into buckets."""
+    """All statistics but windows and contents, exact. key: of the hash that puts rows into buckets."""
     seen = locality.history(table, windows)
     small = np.bincount(np.minimum(seen.counts, locality.SMALL + 1), minlength=locality.SMALL + 2)[1:]
     excess = np.zeros(table.length // (locality.SMALL + 1) + 1, np.int64)
@@ -57,6 +60,8 @@ def measure(table: ClockedTable, windows: int, key: int = 0) -> Measured:
         "ages": np.concatenate((seen.ages.ravel(), locality.death_table(seen, table.length, windows))),
         "pairs": seen.pairs,
         "bags": np.bincount(table.bag_sizes(), minlength=table.per_sample + 1),
+        "pages": page_reuse(table),
+        "steps": size_steps(table.bag_sizes(), table.per_sample),
     }
     return Measured(table, values, bucket_of_row)
 
@@ -74,6 +79,16 @@ def hot_windows(measured: Measured, hot: Ints) -> Ints:
     return locality.activity(measured.table, rank[measured.bucket_of_row], len(hot))
 
 
+def contents(table: ClockedTable, limit: int) -> Ints:
+    """Bags by size and by lookups after more than `limit` slots, and for the first time: see bags.bag_contents."""
+    return bag_contents(table.numbers, table.slots, max(1, len(table.ids)), table.samples, table.per_sample, limit)
+
+
+def contents_limit(reuse: Ints, distinct: int, length: int) -> int:
+    """The reuse time beyond which a lookup is cold in its bag, from released values."""
+    return int(thresholds(reuse, distinct, locality.reuse_edges(length), (FRACTION,))[0])
+
+
 def exact_profile(trace: Trace, name: str = "trace") -> TraceProfile:
     """All statistics without noise: NOT PRIVATE."""
     tables, clocks = [], []
@@ -82,7 +97,7 @@ def exact_profile(trace: Trace, name: str = "trace") -> TraceProfile:
         clocked, _ = place(table, longest)
         measured = measure(clocked, exact_windows(clocked))
         clocks.append(clocked)
-        noise = dict.fromkeys(measured.values | {"windows": 0}, 0.0)
+        noise = dict.fromkeys((*measured.values, "windows", "contents"), 0.0)
         tables.append(fit_table(released(clocked, exact(measured), noise), table.samples))
     source = "measured on the trace itself, without noise; NOT PRIVATE"
     coupling = None
@@ -110,8 +125,11 @@ def limits_of(table: TableProfile, fractions: tuple[float, ...]) -> Ints:
 
 def exact(measured: Measured) -> dict[str, Ints]:
     """The statistics without noise: not private."""
-    hot = hot_buckets(measured.values["buckets"], HOT_COUNT)
-    return {**measured.values, "windows": hot_windows(measured, hot)}
+    values, table = measured.values, measured.table
+    values = {**values, "windows": hot_windows(measured, hot_buckets(values["buckets"], HOT_COUNT))}
+    if table.one_hot:
+        return {name: value for name, value in values.items() if name not in OF_BAGS}
+    return {**values, "contents": contents(table, contents_limit(values["reuse"], len(table.ids), table.length))}
 
 
 def exact_windows(table: ClockedTable) -> int:

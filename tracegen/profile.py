@@ -14,6 +14,7 @@ from ..atomic import replacing
 from .packed import Packed
 from .popularity import Spectrum
 from .samples.coupling import Coupling
+from .samples.layout import Layout
 from .trace import Trace
 
 VERSION = 4  # 3 had no coupling, page counts or layouts, and is read as it was
@@ -65,7 +66,8 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TableLocality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Temporal statistics of a table on its clock of `samples` × `per_sample` slots, with noise where private.
 
-    noise: standard deviation per statistic, 0 where exact. Shapes and meanings stand in release.py.
+    noise: standard deviation per statistic, 0 where exact. Shapes and meanings stand in release.py. pages: None in
+    files of version 3; steps, contents: of bags alone.
     """
 
     samples: int
@@ -78,6 +80,9 @@ class TableLocality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pairs: Packed
     windows: Packed
     noise: dict[str, float]
+    pages: Packed | None = None
+    steps: Packed | None = None
+    contents: Packed | None = None
 
     @property
     def length(self) -> int:
@@ -100,7 +105,7 @@ class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One table: declared rows; counts: (lookups, rows with so many); bags: (bag size, samples), None if one-hot.
 
     locality: what a generator with temporal order needs; variant: how to generate; certificate: what it promises;
-    calibration: of the renewal design, found anew by every generation where it is None.
+    calibration: of the renewal design, found anew by every generation where it is None; layout: of row numbers.
     """
 
     name: str
@@ -111,6 +116,7 @@ class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     variant: Variant = Variant()
     certificate: Certificate | None = None
     calibration: Calibration | None = None
+    layout: Layout = "random"
 
     def __post_init__(self) -> None:
         for field, pairs, least in (("counts", self.counts, 1), ("bags", self.bags or (), 0)):

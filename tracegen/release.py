@@ -20,7 +20,11 @@ comes; everything else stands. So
   ages        accesses per window × reuse bin, and rows by window of their last access:      3, 5
               in the middle two cells fall, one rises; at an end a first or last moves too
   pairs       consecutive reuse times by octave: three pairs leave, two come                 5, 13
+  pages       accesses per reuse-time bin of their page of 32 row numbers, a coarser row     3, 5
   bags        samples per bag size: one sample changes its cell                              2, 2
+  steps       samples by bag size before × own, in grades: two samples change their cell     4, 8
+  contents    samples by bag size, lookups in it after a long reuse time, and first ones:    2·k, 2·k²
+              k samples change their cell, as for joint below (k = n + g; the time from reuse)
 (L2² of reuse, ages: two falls may share a cell, 2² + 1; pairs: 3² + 2².)
 Of the log as a whole, for every table but the first, by what was released before:
   joint       samples by how many lookups in the tables before, and in this one, come after   2·k, 2·k²
@@ -29,7 +33,7 @@ Of the log as a whole, for every table but the first, by what was released befor
 (k samples leave k cells for k others, which may coincide; k is n + Σ g over these tables, n the unit's samples; for one
 access k is 2, its own sample and one other.)
 *A unit* removes its g accesses one after the other: L1 × g, L2² × g², with g = 1 (access), L (sample), m·L (user).
-Bags count samples, so there g is 1, 1, m; so it is for `filled`, the samples that are not empty (user only).
+Bags and steps count samples, so there g is 1, 1, m; so it is for `filled`, the samples that are not empty (user only).
 
 *Mechanism.* Every statistic is a vector of integers and gets discrete Laplace noise of scale L1/ε' or discrete
 Gaussian noise of variance L2²/2ρ', sampled exactly by OpenDP. Ledger adds up what OpenDP says each cost.
@@ -59,8 +63,11 @@ from .fit import fit_table
 from .measure import (
     ASSUMPTIONS,
     HOT_COUNT,
+    OF_BAGS,
     Measured,
     column,
+    contents,
+    contents_limit,
     hot_buckets,
     hot_windows,
     limits_of,
@@ -78,13 +85,17 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Statistic:
-    """What is released: sensitivities of one access (or sample, where `of_samples`), and its share of the budget."""
+    """What is released: sensitivities of one access (or sample, where `of_samples`), and its share of the budget.
+
+    of_both: of one access or sample, where a unit's accesses and its samples add up.
+    """
 
     name: str
     l1: int
     l2_squared: int
     share: float
     of_samples: bool = False
+    of_both: bool = False
 
 
 STATISTICS = (
@@ -97,7 +108,10 @@ STATISTICS = (
     Statistic("reuse", 3, 5, 0.13),
     Statistic("ages", 3, 5, 0.22),
     Statistic("pairs", 5, 13, 0.05),
+    Statistic("pages", 3, 5, 0.05),
     Statistic("bags", 2, 2, 0.03, of_samples=True),
+    Statistic("steps", 4, 8, 0.02, of_samples=True),
+    Statistic("contents", 2, 2, 0.08, of_both=True),
 )
 FILLED = Statistic("filled", 1, 1, 0.01, of_samples=True)
 COUPLING = 0.12  # of the whole budget, where there are several tables
@@ -117,7 +131,7 @@ class Bounds:
 def plan(table: ClockedTable, bounds: Bounds) -> tuple[tuple[Statistic, float], ...]:
     """The statistics that a table's release holds, and what each may cost; public facts alone decide."""
     # a one-hot table has one lookup per sample by the form of the log, or none where a user's was dropped: see `filled`
-    kinds = [s for s in STATISTICS if s.name != "bags" or not table.one_hot]
+    kinds = [s for s in STATISTICS if s.name not in OF_BAGS or not table.one_hot]
     total = sum(s.share for s in kinds)
     return tuple((s, bounds.limit * s.share / total) for s in kinds)
 
@@ -131,16 +145,26 @@ def add_noise(
     for statistic, cost in plan(table, bounds):
         if names is not None and statistic.name not in names:
             continue
-        group = bounds.samples if statistic.of_samples else bounds.accesses
-        l1, l2_squared = statistic.l1 * group, statistic.l2_squared * group**2
+        l1, l2_squared = sensitivity(statistic, bounds)
         if statistic.name == "windows":
             scale = noise_scale(ledger.mechanism, cost, l1, l2_squared)
             hot = hot_buckets(noisy["buckets"], hot_threshold(ledger, table.name, scale))
             values = hot_windows(measured, hot)
+        elif statistic.name == "contents":
+            limit = contents_limit(noisy["reuse"], int(noisy["distinct"][0]), table.length)
+            values = contents(table, limit)
         else:
             values = measured.values[statistic.name]
         noisy[statistic.name] = ledger.noisy(values, cost, l1, l2_squared, table.name, statistic.name)
     return noisy
+
+
+def sensitivity(statistic: Statistic, bounds: Bounds) -> tuple[int, int]:
+    """L1 and L2² of what removing a unit changes."""
+    group = bounds.samples if statistic.of_samples else bounds.accesses
+    if statistic.of_both:
+        group = bounds.accesses + bounds.samples
+    return statistic.l1 * group, statistic.l2_squared * group**2
 
 
 def hot_threshold(ledger: Ledger, table: str, windows_scale: float) -> float:

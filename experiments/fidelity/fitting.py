@@ -9,7 +9,7 @@ from ...progress import Advance, ignore
 from ...tracegen.privacy import PrivacyBudget
 from ...tracegen.profile import TraceProfile, characterize
 from ...tracegen.release import Cuts, release_with_cuts
-from ...tracegen.samples.choice import choose_coupling
+from ...tracegen.samples.choice import choose_coupling, choose_layouts
 from ...tracegen.trace import Trace
 from ..grid import Grid
 
@@ -51,10 +51,15 @@ def fit(
     """
     if budget is None:
         warning = "NOT PRIVATE: exact statistics; whoever has this file can learn about single lookups"
-        return Fitted(choose_coupling(select(characterize(trace, name), seed, advance), seed), (warning,))
+        return Fitted(_chosen(characterize(trace, name), seed, advance), (warning,))
     profile, cuts = release_with_cuts(trace, budget, name)
-    chosen = choose_coupling(select(profile, seed, advance), seed)
+    chosen = _chosen(profile, seed, advance)
     return Fitted(chosen, (*_told(cuts, budget, profile), *profile.assumptions))
+
+
+def _chosen(profile: TraceProfile, seed: int, advance: Advance) -> TraceProfile:
+    """The profile with variants, layouts and coupling chosen by what it holds."""
+    return choose_coupling(choose_layouts(select(profile, seed, advance), seed), seed)
 
 
 def _each(profile: TraceProfile) -> float:

@@ -1,0 +1,66 @@
+"""Layout: which row numbers a synthetic table's rows get, so that pages of neighbouring rows are shared as in the log.
+
+Real numbers never leave. What is released is the reuse-time histogram of pages of `PAGE_ROWS` rows; a layout is chosen
+by the LRU curve of pages that this histogram implies (average eviction time; Hu et al., USENIX ATC 2016).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..clock import ClockedTable, dense
+from ..locality import history, reuse_edges
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Layout = Literal["random", "frequency", "arrival", "last use", "families"]
+
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+PAGE_ROWS = 32
+FAMILY = 8  # rows that arrive together and stay together
+POINTS = 24
+
+
+def page_reuse(table: ClockedTable) -> Ints:
+    """Accesses per reuse-time bin of the page they fall on, int64 [bins]; a page is a coarser row on the same clock."""
+    pages, numbers = dense(table.ids[table.numbers] // PAGE_ROWS)
+    coarse = ClockedTable(
+        table.name, table.declared, table.samples, table.per_sample, table.one_hot, pages, numbers, table.slots
+    )
+    return np.asarray(history(coarse, 1).ages[:, :-1].sum(0), np.int64)
+
+
+def numbered(layout: Layout, order: Ints, rows: int, declared: int, rng: np.random.Generator) -> Ints:
+    """A row number for each of `rows` rows, most popular first; order: the rows as a trace looks them up."""
+    if layout == "random":
+        return rng.choice(declared, rows, replace=False).astype(np.int64)
+    if layout == "frequency":
+        return np.arange(rows)
+    seen = order[::-1] if layout == "last use" else order
+    found, first = np.unique(seen, return_index=True)
+    when = np.full(rows, len(seen))
+    when[found] = first
+    rank = np.empty(rows, np.int64)
+    rank[np.argsort(when, kind="stable")] = np.arange(rows)
+    if layout == "families":
+        families = rng.permutation(-(-declared // FAMILY))[: -(-rows // FAMILY)]
+        return np.minimum(families[rank // FAMILY] * FAMILY + rank % FAMILY, declared - 1)
+    return rank
+
+
+def implied_curve(reuse: Ints, accesses: int, length: int, sizes: Floats) -> Floats:
+    """LRU miss ratios at `sizes` pages by the average eviction time, from a reuse histogram that may be noisy."""
+    edges = reuse_edges(length).astype(np.float64)
+    known = np.maximum(reuse.astype(np.float64), 0)
+    survival = 1 - np.concatenate(([0], np.cumsum(known))) / max(known.sum() + 1, accesses)
+    density = max(accesses, 1) / max(length, 1)  # lookups per slot
+    area = np.concatenate(([0], np.cumsum((survival[:-1] + survival[1:]) / 2 * np.diff(edges)))) * density
+    return np.asarray(np.interp(sizes, area, survival))
+
+
+def page_sizes(rows: int) -> Floats:
+    """Capacities in pages at which layouts are compared."""
+    return np.geomspace(1, max(2, rows / PAGE_ROWS), POINTS)
