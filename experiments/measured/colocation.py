@@ -23,6 +23,7 @@ from ...profiling.colocation import (
     together,
     with_policy,
 )
+from ...profiling.isa import NATIVE
 from ...profiling.measurement import Interval
 from ...profiling.processes.configuration import Configuration, allowed_cpus
 from ...progress import Advance, ignore
@@ -85,6 +86,8 @@ def colocate(
     search_steps: int = SEARCH_STEPS,
     seed: int = 0,
     advance: Advance = ignore,
+    isa: str = NATIVE,
+    backend: str = "eager",
 ) -> CoLocation:
     """Put several copies of `config` (inference on `trace`, or on uniform ids) on this machine at once.
 
@@ -94,7 +97,9 @@ def colocate(
     in the notes; before, the HotrowError or KeyboardInterrupt is raised.
     """
     numbers = tuple(models) or numbers_to_try()
-    request = Request((batch,), ("inference",), threads=threads, precision=precision, seed=seed)
+    request = Request(
+        (batch,), ("inference",), threads=threads, isa=isa, precision=precision, backend=backend, seed=seed
+    )
     with tempfile.TemporaryDirectory(prefix="hotrow-") as folder:
         base = msgspec.structs.replace(configuration(config, trace, request, Path(folder)), name=config.name)
         closed: list[Closed] = []

@@ -86,26 +86,30 @@ def answer(config: ModelConfig, trace: Trace | None, question: Question, advance
     profile = profile_model(config, trace, request, question.plan, advance)
     swept: list[WidthPoint] = []
     beside, missing, stopped = None, [], profile.stopped
+    what = "operators by SIMD width"
     try:
         if question.operators and not stopped:
             for points in isa_sweep.isa_sweep(advance=advance):
                 swept += points
+        what = "models side by side"
         if question.colocate is not None and not stopped:
             beside = _beside(config, trace, question, question.colocate, advance)
             stopped = beside.stopped
     except KeyboardInterrupt:
-        missing.append("stopped by Ctrl-C; what was not finished is missing")
+        missing.append(f"{what}: stopped by Ctrl-C; what was not finished is missing")
         stopped = True
     except HotrowError as error:
-        missing.append(f"no models side by side: {error}")
+        missing.append(f"no {what}: {error}")
     return Answer(profile, tuple(swept), beside, roof, tuple(missing), stopped)
 
 
 def _beside(
     config: ModelConfig, trace: Trace | None, question: Question, models: Sequence[int], advance: Advance
 ) -> CoLocation:
-    """Models side by side at the middle one of the batches."""
+    """Models side by side at the middle one of the batches. Raises HotrowError where the model is not on the CPU."""
     request = question.request
+    if request.device != "cpu":
+        raise HotrowError(f"they are measured on the CPU alone, not on {request.device}")
     batch = sorted(request.batches)[len(request.batches) // 2]
     return colocate(
         config,
@@ -117,6 +121,8 @@ def _beside(
         question.limit,
         seed=request.seed,
         advance=advance,
+        isa=request.isa,
+        backend=request.backend,
     )
 
 

@@ -1,12 +1,43 @@
 """A tiny model beside itself: closed loops, a limit, grids."""
 
 import json
+from collections.abc import Iterator
 
-from hotrow.experiments.measured.colocation import colocate, grids, plain, steps
+import numpy as np
+import pytest
+
+from hotrow import HotrowError
+from hotrow.experiments.measured import colocation
+from hotrow.experiments.measured.colocation import Closed, colocate, grids, plain, steps
 from hotrow.experiments.measured.profile_figures import colocation_figures
 from hotrow.models.config import ModelConfig, TableConfig
+from hotrow.profiling.colocation import Served, Together
 
+ONCE = Together((Served(np.array([0.1, 0.2]), np.array([0.1, 0.2])),), 1.0, None, True, None)
+LOOP = Closed(ONCE, (ONCE,))
 CONFIG = ModelConfig("tiny", 4, (8, 4), (8, 1), "dot", (TableConfig("a", 50, 4),))
+
+
+def test_what_fails_after_the_first_loop_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for error, words in ((HotrowError("model 1 hung"), "model 1 hung"), (KeyboardInterrupt(), "stopped by Ctrl-C")):
+        loops = iter((LOOP, error))
+
+        def next_loop(*_: object, loops: Iterator[object] = loops) -> object:
+            made = next(loops)
+            if isinstance(made, BaseException):
+                raise made
+            return made
+
+        monkeypatch.setattr(colocation, "closed_loop", next_loop)
+        found = colocate(CONFIG, batch=4, models=(1,))
+        assert found.closed == (LOOP,)
+        assert found.stopped == isinstance(error, KeyboardInterrupt)
+        assert found.notes == (f"models side by side: {words}; the rest is missing",)
+        assert len(grids(found)) == 1
+        assert set(colocation_figures(found)) == {"colocation"}
+        monkeypatch.setattr(colocation, "closed_loop", lambda *_, e=error: (_ for _ in ()).throw(e))
+        with pytest.raises(type(error)):
+            colocate(CONFIG, batch=4, models=(1,))
 
 
 def test_a_tiny_model_alone() -> None:
