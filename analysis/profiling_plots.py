@@ -117,7 +117,7 @@ def _powers_of_two(axes: Axes, sizes: Sequence[float]) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     low, high = math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes)))
-    every = max(1, (high - low) // 6)
+    every = max(1, -(-(high - low) // 7))
     axes.xaxis.set_major_locator(FixedLocator([2.0**k for k in range(low, high + 1, every)]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: _binary(size)))

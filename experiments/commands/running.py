@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ... import __version__
+from ... import HotrowError, __version__
 from .options import (
     DEFAULT_TRACE,
     Figures,
@@ -152,6 +152,8 @@ def calibrate(
     Example: hotrow calibrate here.toml --out figures
     """
     from ... import progress
+    if machine.suffix != ".toml":
+        raise HotrowError(f"{machine}: a machine file ends in .toml; name it {machine.name}.toml")
     from ...profiling.calibration import calibrate as calibration
     from ...profiling.machine_files import plain, save_machine
     from ..measured.profile_figures import machine_figures

@@ -74,7 +74,7 @@ def _place(role: str) -> tuple[bool, int, str]:
 
 
 def machine_figures(machine: Machine) -> dict[str, Figure]:
-    """Latency over working set; gathers of one thread at the widest SIMD; linear layers by number of threads."""
+    """Latency and reading in order over working set; gathers at the widest SIMD; linear layers by number of threads."""
     curves = machine.calibration.curves if machine.calibration else ()
     loads = [c for c in curves if c.what == "latency"]
     gathers = [c for c in curves if c.what == "gather" and c.threads == 1]
@@ -94,6 +94,10 @@ def machine_figures(machine: Machine) -> dict[str, Figure]:
             f"{machine.name}: gathers over the working set, 1 thread",
         ),
     }
+    reads = [_band("adding up an array", c, 1e-9) for c in curves if c.what == "read"]
+    if reads:
+        title = f"{machine.name}: reading in order, one core, large pages"
+        made["read"] = plots.bands(reads, "working set, bytes", "GB/s", title)
     for threads in sorted({c.threads for c in products}):
         drawn = [c for c in products if c.threads == threads]
         made[f"products-{threads}"] = plots.bands(

@@ -13,6 +13,7 @@ def curve(what: str, **detail: str | int) -> Curve:
 CURVES = (
     curve("latency", large_pages=0),
     curve("latency", large_pages=1),
+    curve("read"),
     curve("gather", row_bytes=64),
     curve("gather", row_bytes=256),
     curve("products", library="MKL", precision="fp32", inputs=512, outputs=512),
@@ -39,5 +40,5 @@ def test_grids_of_a_machine() -> None:
 
 def test_figures_of_a_machine() -> None:
     made = machine_figures(MACHINE)
-    assert set(made) == {"latency", "gather", "products-1"}
+    assert set(made) == {"latency", "read", "gather", "products-1"}
     assert len(made["gather"].axes[0].get_lines()) == 2
