@@ -88,7 +88,7 @@ def grades(levels: int, most: int, fine: bool) -> Grades:
     edges = [*range(min(most, FINE if fine else COARSE) + 1)]
     ratio = 2**0.5 if fine else 2.0
     while edges[-1] < most:
-        edges.append(max(edges[-1] + 1, round((edges[-1] + (0 if fine else 0.5)) * ratio)))
+        edges.append(max(edges[-1] + 1, round((edges[-1] + (0.5 if fine else 0)) * ratio)))
     edges = [edge for edge in edges if edge <= most]
     code = np.full((len(edges),) * levels, -1, np.int64)
     every = product(range(len(edges)), repeat=levels)
