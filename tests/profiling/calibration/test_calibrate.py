@@ -64,17 +64,19 @@ def test_a_calibrated_machine_is_whole(machine: Machine, tmp_path: Path) -> None
     assert load_machine(tmp_path / "tiny.toml") == machine
 
 
-def test_ctrl_c_after_a_round_keeps_what_was_measured() -> None:
+def test_failures_and_ctrl_c_after_a_round_leave_what_was_measured() -> None:
+    sizes = replace(TINY, threads=10_000)  # a point that cannot be
     calls: list[int] = []
 
     def stop(amount: int) -> None:
         calls.append(amount)
-        if len(calls) == steps(TINY, QUICK):
+        if len(calls) == steps(sizes, QUICK):
             raise KeyboardInterrupt
 
-    found = calibrate("tiny", TINY, replace(QUICK, processes=2), stop)
+    found = calibrate("tiny", sizes, replace(QUICK, processes=2), stop)
     assert found.calibration is not None
-    assert found.calibration.warnings[0] == f"{STOPPED} after 4 of 8 processes; intervals are of fewer"
+    assert found.calibration.warnings[0] == f"{STOPPED} after 4 of 12 processes; intervals are of fewer"
+    assert "memory native 10000: 10000 threads; this process may use" in "; ".join(found.calibration.warnings)
 
 
 def test_ctrl_c_before_a_round_is_over_leaves_nothing() -> None:
