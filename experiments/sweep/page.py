@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from ...analysis import plots
 from ..grid import Grid, How
 from ..report import Picture, Report, Section
+from .findings import GIVEN, METRIC, Best, Effect, along, bests, effects, metrics, varied
 from .spec import DEFAULTS
 from .store import Stored
 from .sweep import Planned
 
-MAX_ROWS = 200  # of a table on the page; the CSV beside it has all
+MAX_ROWS = 60  # of a table on the page; the CSV beside it has all
 LINES = 8  # of one figure
-MAIN: dict[str, tuple[str, bool]] = {  # kind → metric that decides, whether more is better
-    "measured": ("samples per second", True),
-    "simulated": ("memory per sample", False),
-    "predicted": ("samples per second", True),
-}
+SENTENCES = 3  # of the answer about single workloads, for each kind
+TELLING = 1.05  # an axis that changes less is not worth a word
+FIGURES = ("batch", "threads", "models")
 
 
 def report(planned: Planned, points: Sequence[Stored], command: str) -> Report:
     """The page of what is finished."""
-    kinds = [kind for kind in MAIN if any(p.settings["kind"] == kind and p.result for p in points)]
+    by_kind = {kind: own for kind in METRIC if (own := [p for p in points if _decides(p, kind)])}
     good = sum(p.result is not None for p in points)
     failed = [p for p in points if p.failure]
     answer = [
         f"{good:,} of {len(planned.tasks):,} points are finished"
         + (f"; {len(failed):,} failed, the first because: {failed[0].failure}." if failed else "."),
-        *(line for kind in kinds for line in _best(kind, _of(kind, points))),
+        *(line for kind, own in by_kind.items() for line in _answer(kind, own)),
     ]
-    sections = [_section(kind, _of(kind, points)) for kind in kinds]
+    sections = [_section(kind, own) for kind, own in by_kind.items()]
     if failed:
         rows = tuple((_words(p.settings, tuple(p.settings)), p.failure or "") for p in failed[:MAX_ROWS])
         grid = Grid("Points that failed, and why", ("point", "why"), rows, "measured")
@@ -41,77 +41,158 @@ def report(planned: Planned, points: Sequence[Stored], command: str) -> Report:
     return Report(f"Sweep: {planned.spec.title}", tuple(answer), tuple(sections), f"Made by {command}")
 
 
-def _of(kind: str, points: Sequence[Stored]) -> list[Stored]:
-    return [p for p in points if p.settings["kind"] == kind and p.result is not None]
+def _decides(point: Stored, kind: str) -> bool:
+    return point.settings["kind"] == kind and METRIC[kind][0] in metrics(point)
 
 
-def _metrics(point: Stored) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = (point.result or {}).get("metrics", {})
-    return found
-
-
-def _best(kind: str, points: Sequence[Stored]) -> list[str]:
-    """For every model and trace the setting that does best, and by how much over the next that is told apart."""
-    name, more = MAIN[kind]
+def _answer(kind: str, points: Sequence[Stored]) -> list[str]:
+    """Which setting is best, for how many workloads; what matters most; the first workloads one by one."""
+    found = bests(kind, points)
+    told = [best for best in found if best.next is not None]
+    axes = tuple(a for a in varied(points) if a not in GIVEN[kind])
     lines = []
-    for group in dict.fromkeys((p.settings["model"], p.settings["trace"]) for p in points):
-        own = [p for p in points if (p.settings["model"], p.settings["trace"]) == group and name in _metrics(p)]
-        own.sort(key=lambda p: _metrics(p)[name]["value"], reverse=more)
-        if len(own) < 2:
-            continue
-        best, worst = own[0], own[-1]
-        varied = _varied(own)
-        lines.append(
-            f"{group[0]} on {group[1]}, {kind}: {_words(best.settings, varied)} is best with "
-            f"{_number(_metrics(best)[name])}; {_words(worst.settings, varied)} is last with "
-            f"{_number(_metrics(worst)[name])}."
-        )
+    if len(told) > 1:
+        axis, setting, count = _commonest(told, axes)
+        if axis:
+            lines.append(
+                f"{kind.capitalize()}, {len(found)} workloads: {axis} {setting} is best in {count} of them"
+                f"{'' if count == len(found) else '; the table of best settings has the others'}."
+            )
+    strong = [e for e in _strongest(effects(kind, points)) if max(e.ratio, 1 / e.ratio) >= TELLING]
+    if strong:
+        lines.append(f"{kind.capitalize()}, what changes {METRIC[kind][0]} most, all else equal: {_effects(strong)}.")
+    lines += [_sentence(kind, best, axes) for best in found[:SENTENCES]]
     return lines
 
 
+def _commonest(found: Sequence[Best], axes: Sequence[str]) -> tuple[str, Any, int]:
+    """The setting that most bests share, of the axis whose setting matters to a buyer first."""
+    for axis in ("machine", "backend", *axes):
+        if axis in axes:
+            setting, count = Counter(best.point.settings[axis] for best in found).most_common(1)[0]
+            return axis, setting, count
+    return "", None, 0
+
+
+def _strongest(found: Sequence[Effect]) -> list[Effect]:
+    """Each axis's setting that differs most from its first."""
+    strongest: dict[str, Effect] = {}
+    for effect in found:
+        if effect.ratio > 0:
+            other = strongest.get(effect.axis)
+            if other is None or max(effect.ratio, 1 / effect.ratio) > max(other.ratio, 1 / other.ratio):
+                strongest[effect.axis] = effect
+    return list(strongest.values())
+
+
+def _effects(found: Sequence[Effect]) -> str:
+    return ", ".join(f"{e.axis} {e.setting} instead of {e.first} (×{_digits(e.ratio)})" for e in found)
+
+
+def _sentence(kind: str, best: Best, axes: Sequence[str]) -> str:
+    """A workload's best, what cannot be told from it, and the next that can."""
+    where = f"{_workload(kind, best.workload)}, {kind}"
+    if best.next is None:
+        return f"{where}: none of {best.tried} settings is told apart from the others, {_value(best.point)}."
+    text = f"{where}: {_words(best.point.settings, axes)} is best with {_value(best.point)}"
+    if best.alike:
+        text += f"; {len(best.alike)} of {best.tried - 1} others cannot be told from it"
+    if best.next is not None:
+        text += (
+            f"; the next{' that can' if best.alike else ''} is {_words(best.next.settings, axes)}, {_value(best.next)}"
+        )
+    return f"{text}."
+
+
+def _workload(kind: str, settings: Sequence[Any]) -> str:
+    named = dict(zip(GIVEN[kind], settings, strict=True))
+    rest = (f"{axis} {named[axis]}" for axis in GIVEN[kind][2:] if named[axis] != DEFAULTS[axis])
+    return ", ".join((f"{named['model']} on {named['trace']}", *rest))
+
+
+def _value(point: Stored) -> str:
+    return _number(metrics(point)[METRIC[point.settings["kind"]][0]])
+
+
 def _section(kind: str, points: Sequence[Stored]) -> Section:
-    how: How = kind  # type: ignore[assignment]
-    axes = _varied(points) or ("model",)
-    names = list(dict.fromkeys(name for p in points for name in _metrics(p)))
+    axes = varied(points) or ("model",)
+    fixed = {axis: setting for axis, setting in points[0].settings.items() if axis not in axes and axis != "kind"}
+    words = ["The same for all: " + ", ".join(f"{axis} {setting}" for axis, setting in fixed.items()) + "."]
+    if len(points) > MAX_ROWS:
+        words.append(f"The last table has the first {MAX_ROWS} of {len(points):,} points; results.csv has them all.")
+    grids = (*_best_grid(kind, points), *_effect_grid(kind, points), _point_grid(kind, points, axes))
+    return Section(kind, kind.capitalize(), tuple(words), pictures=_pictures(kind, points), grids=grids)
+
+
+def _best_grid(kind: str, points: Sequence[Stored]) -> list[Grid]:
+    """The best setting of every workload."""
+    found = bests(kind, points)
+    axes = tuple(a for a in varied(points) if a not in GIVEN[kind])
+    if not found or not axes:
+        return []
+    name = METRIC[kind][0]
+    rows = tuple(
+        (
+            _workload(kind, best.workload),
+            *("any" if best.next is None else str(best.point.settings[axis]) for axis in axes),
+            _value(best.point),
+            f"{len(best.alike)} of {best.tried - 1}",
+            "–" if best.next is None else _value(best.next),
+        )
+        for best in found[:MAX_ROWS]
+    )
+    heads = ("workload", *axes, name, "not told from it", "next that is told apart")
+    return [Grid(f"The best setting of every workload by {name}; in brackets the interval", heads, rows, _how(kind))]
+
+
+def _effect_grid(kind: str, points: Sequence[Stored]) -> list[Grid]:
+    """What each setting changes."""
+    found = effects(kind, points)
+    rows = tuple(
+        (
+            e.axis, f"{e.setting}", f"{e.first}", f"×{_digits(e.ratio)}", f"×{_digits(e.least)} … ×{_digits(e.most)}",
+            f"{e.pairs:,}",
+        )
+        for e in found[:MAX_ROWS]
+    )  # fmt: skip
+    heads = ("axis", "setting", "instead of", "median", "least … most", "pairs")
+    caption = f"What a setting changes in {METRIC[kind][0]}, all else equal"
+    return [Grid(caption, heads, rows, _how(kind))] if rows else []
+
+
+def _point_grid(kind: str, points: Sequence[Stored], axes: Sequence[str]) -> Grid:
+    names = list(dict.fromkeys(name for p in points for name in metrics(p)))
     rows = tuple(
         (
             *(str(p.settings.get(axis, DEFAULTS[axis])) for axis in axes),
-            *(_number(_metrics(p)[name]) if name in _metrics(p) else "–" for name in names),
+            *(_number(metrics(p)[name]) if name in metrics(p) else "–" for name in names),
             "; ".join((p.result or {}).get("notes", [])),
         )
         for p in points[:MAX_ROWS]
     )
-    fixed = {axis: points[0].settings[axis] for axis in points[0].settings if axis not in axes and axis != "kind"}
-    words = ["The same for all: " + ", ".join(f"{axis} {setting}" for axis, setting in fixed.items()) + "."]
-    if len(points) > MAX_ROWS:
-        words.append(f"The first {MAX_ROWS} of {len(points):,} points; results.csv has them all.")
-    grid = Grid(f"Every point, {kind}; in brackets the interval", (*axes, *names, "notes"), rows, how)
-    return Section(kind, kind.capitalize(), tuple(words), pictures=_pictures(kind, points), grids=(grid,))
+    return Grid(f"Every point, {kind}; in brackets the interval", (*axes, *names, "notes"), rows, _how(kind))
+
+
+def _how(kind: str) -> How:
+    return kind  # type: ignore[return-value]
 
 
 def _pictures(kind: str, points: Sequence[Stored]) -> tuple[Picture, ...]:
-    """The deciding metric over the axis of numbers with most settings, a line for each other combination."""
-    name, _ = MAIN[kind]
-    numeric = [axis for axis in ("batch", "threads", "models", "scale") if axis in _varied(points)]
-    if not numeric:
-        return ()
-    axis = max(numeric, key=lambda a: len({p.settings[a] for p in points}))
-    others = tuple(a for a in _varied(points) if a != axis)
-    series: dict[str, list[tuple[float, float]]] = {}
-    for p in points:
-        if name in _metrics(p):
-            value = _metrics(p)[name]["value"]
-            series.setdefault(_words(p.settings, others) or kind, []).append((float(p.settings[axis]), value))
-    lines = [(label, *zip(*sorted(values), strict=True)) for label, values in series.items()][:LINES]
-    unit = _metrics(points[0])[name]["unit"]
-    figure = plots.over_axis(lines, axis, f"{name}, {unit}", f"{name} over {axis}")  # type: ignore[arg-type]
-    more = f" The first {LINES} of {len(series)} lines." if len(series) > LINES else ""
-    return (Picture(plots.to_svg(figure, f"{name} over {axis}"), f"{name.capitalize()} over {axis}.{more}", kind),)  # type: ignore[arg-type]
-
-
-def _varied(points: Sequence[Stored]) -> tuple[str, ...]:
-    """Axes on which the points differ."""
-    return tuple(a for a in DEFAULTS if a != "kind" and len({p.settings.get(a) for p in points}) > 1)
+    """The deciding metric over every numeric axis, a line for each workload, other axes at their best."""
+    name, more = METRIC[kind]
+    made = []
+    for axis in (axis for axis in FIGURES if axis in varied(points) and axis not in GIVEN[kind]):
+        lines = [
+            (_workload(kind, workload), [x for x, _ in line], [y for _, y in line])
+            for workload, line in along(kind, points, axis).items()
+        ]
+        if not lines:
+            continue
+        figure = plots.over_axis(lines[:LINES], axis, f"{name}, × that of the first", f"{name} over {axis}")
+        left = f" The first {LINES} of {len(lines)} workloads." if len(lines) > LINES else ""
+        caption = f"{'Most' if more else 'Least'} {name} at every {axis}, over that at the smallest.{left}"
+        made.append(Picture(plots.to_svg(figure, f"{name} over {axis}"), caption, _how(kind)))
+    return tuple(made)
 
 
 def _words(settings: dict[str, Any], axes: Sequence[str]) -> str:
@@ -141,13 +222,13 @@ def _scaled(value: float, unit: str) -> tuple[float, str]:
 
 def as_csv(points: Sequence[Stored]) -> str:
     """A line per finished point: its settings, then value, low and high of every metric, unit in the head."""
-    units = {name: metric["unit"] for p in points for name, metric in _metrics(p).items()}
+    units = {name: metric["unit"] for p in points for name, metric in metrics(p).items()}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     ends = [f"{name} {end} [{unit}]" for name, unit in units.items() for end in ("value", "low", "high")]
     writer.writerow([*DEFAULTS, *ends, "failure", "seconds", "finished"])
     for p in points:
-        values = [_metrics(p).get(name, {}).get(end, "") for name in units for end in ("value", "low", "high")]
+        values = [metrics(p).get(name, {}).get(end, "") for name in units for end in ("value", "low", "high")]
         writer.writerow(
             [*(p.settings.get(a, "") for a in DEFAULTS), *values, p.failure or "", f"{p.seconds:.3g}", p.finished]
         )
