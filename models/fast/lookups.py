@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NoReturn
 
 import numpy as np
@@ -21,11 +22,12 @@ HEAVY = 2048  # lookups of a table from which torch's generated kernel for bags 
 BAG = 4  # mean lookups of a bag, likewise
 SUM = 0  # torch.embedding_bag's number for it
 INTEGERS = ({torch.int32}, {torch.int64})
+TYPE = attrgetter("dtype")
 
 
 def addresses(tensors: Sequence[Tensor]) -> NDArray[np.int64]:
     """Where each tensor's first number stands."""
-    return np.array([tensor.data_ptr() for tensor in tensors], np.int64)
+    return np.fromiter(map(Tensor.data_ptr, tensors), np.int64, len(tensors))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,19 +48,17 @@ class Lookups:
     @classmethod
     def of(cls, ids: Sequence[Tensor], starts: Sequence[Tensor]) -> Lookups:
         """Those of one batch. Copies what is not contiguous or whose ids and offsets differ in type."""
-        both = (*ids, *starts)
-        if {x.dtype for x in both} not in INTEGERS or not all(x.is_contiguous() for x in both):
+        both, tables = (*ids, *starts), len(ids)
+        types = set(map(TYPE, both))
+        if types not in INTEGERS or not all(map(Tensor.is_contiguous, both)):
             pairs = [_alike(one, other) for one, other in zip(ids, starts, strict=True)]
             ids, starts = [one for one, _ in pairs], [other for _, other in pairs]
-        return cls(
-            ids,
-            starts,
-            addresses(ids),
-            addresses(starts),
-            np.array([x.numel() for x in ids], np.int64),
-            np.array([x.numel() for x in starts], np.int64),
-            np.array([x.dtype == torch.int64 for x in ids]),
-        )
+            both = (*ids, *starts)
+            wide = np.array([x.dtype == torch.int64 for x in ids], np.bool_)
+        else:
+            wide = np.full(tables, types == {torch.int64})
+        places, sizes = addresses(both), np.fromiter(map(Tensor.numel, both), np.int64, 2 * tables)
+        return cls(ids, starts, places[:tables], places[tables:], sizes[:tables], sizes[tables:], wide)
 
 
 @dataclass(frozen=True, eq=False)
