@@ -13,8 +13,10 @@ from pathlib import Path
 import msgspec
 
 from ... import HotrowError
+from ...analysis.prediction.traffic import on_model
 from ...models.config import ModelConfig
 from ...models.cost import bag_statistics, uniform_bags
+from ...models.inputs import Batches
 from ...profiling.isa import NATIVE
 from ...profiling.measurement import Measurement, OperatorProfile
 from ...profiling.processes.configuration import Configuration
@@ -122,6 +124,7 @@ def profile_model(
             along, stopped = _finished([_inference_only(base), *settings.values()], along_plan, advance)
             points = axis_points(along, settings)
         seen, notes = None, (*_missing(outcome, plan, stopped), *_beyond_knobs(request))
+        notes += () if trace is None else Batches(config, trace, 1, request.seed).notes
         if request.stacks and not stopped:
             seen, said, stopped = _stacks(base, f"{request.modes[0]} {max(request.batches)}")
             notes += said
@@ -200,7 +203,8 @@ def _inference_only(configuration: Configuration) -> Configuration:
 
 def _steps(outcome: Outcome, request: Request, config: ModelConfig, trace: Trace | None) -> tuple[StepProfile, ...]:
     made = []
-    bags = {b: uniform_bags(config, b) if trace is None else bag_statistics(trace, b) for b in request.batches}
+    seen = None if trace is None else on_model(trace, config)  # as the model looks its ids up
+    bags = {b: uniform_bags(config, b) if seen is None else bag_statistics(seen, b) for b in request.batches}
     for mode in request.modes:
         for batch in request.batches:
             step = f"{mode} {batch}"

@@ -34,8 +34,9 @@ from hotrow.models.inputs import uniform_trace
 from hotrow.models.tables import Hashed
 from hotrow.profiling.isa import Verified
 from hotrow.profiling.measurement import Measurement
+from hotrow.profiling.processes.child import Result, StepRun
 from hotrow.profiling.processes.configuration import Configuration
-from hotrow.profiling.processes.runner import Outcome, Plan, Runs, Stopped
+from hotrow.profiling.processes.runner import Outcome, Plan, Process, Runs, Stopped
 from hotrow.profiling.profilers.py_spy import StackProfile, Symbol
 
 COST = Measurement("py-spy overhead", 1.2, 1.1, 1.3, "ratio", "measured", 9)
@@ -97,6 +98,16 @@ def test_every_step_has_its_parts(profile: ModelProfile) -> None:
         assert {"bottom", "embedding", "interaction", "top"} <= {rate.role for rate in step.rates}
     assert "optimizer" in {rate.role for rate in profile.steps[-1].rates}
     assert profile.steps[0].total.metadata["index_distribution"] == "trace"
+    assert any("no dense features" in note for note in profile.notes)
+
+
+def test_distinct_rows_are_those_of_the_model(profile: ModelProfile) -> None:
+    narrow = dataclasses.replace(profile.steps[0], batch=8)
+    few = msgspec.structs.replace(CONFIG, tables=tuple(msgspec.structs.replace(t, rows=1) for t in CONFIG.tables))
+    outcome = Outcome(BASE, (Process(0, Result([StepRun("inference 8", [1.0], [1.0], [True], 1, narrow.operators)])),))
+    (step,) = profile_study._steps(outcome, Request((8,), ("inference",)), few, uniform_trace(CONFIG, 64))
+    work = next(rate.work for rate in step.rates if rate.role == "embedding")
+    assert work.distinct_bytes == 2 * 4 * CONFIG.dim  # one row of each table, whatever the trace's ids
 
 
 def test_axes_have_speedups_or_reasons(profile: ModelProfile) -> None:
