@@ -21,6 +21,7 @@ from .samples.bags import FRACTION, composed, in_succession
 from .samples.coupling import Column, column_of, couple
 from .samples.layout import numbered
 from .samples.levels import thresholds
+from .samples.teacher import with_targets
 from .synthesis.depthband import Demand, depthband
 from .synthesis.renewal import calibrate, renewal
 from .synthesis.rows import draw_rows
@@ -38,18 +39,23 @@ class Synthesis(NamedTuple):
     fallback: float
 
 
-def generate(profile: TraceProfile, samples: int | None = None, seed: int = 0) -> Trace:
-    """A synthetic trace; `samples` defaults to the profile's. The same seed gives the same trace."""
-    return concatenate(list(generate_chunks(profile, samples, seed)))
+def generate(profile: TraceProfile, samples: int | None = None, seed: int = 0, dense: int | None = None) -> Trace:
+    """A synthetic trace; `samples` defaults to the profile's. The same seed gives the same trace.
+
+    dense: so many dense features, and labels, of a planted teacher (see teacher.py); None: neither.
+    """
+    return concatenate(list(generate_chunks(profile, samples, seed, dense)))
 
 
-def generate_chunks(profile: TraceProfile, samples: int | None = None, seed: int = 0) -> Iterator[Trace]:
+def generate_chunks(
+    profile: TraceProfile, samples: int | None = None, seed: int = 0, dense: int | None = None
+) -> Iterator[Trace]:
     """The same trace in parts of at most the profile's number of samples. Raises HotrowError for samples < 1."""
     counts = block_samples(profile, samples)
     asked = [_asked(table) if len(counts) > 1 else None for table in profile.tables]
     ids = first_ids(profile, seed)
     for block, count in enumerate(counts):
-        yield generate_block(profile, seed, block, count, ids, asked)
+        yield generate_block(profile, seed, block, count, ids, dense, asked)
 
 
 def block_samples(profile: TraceProfile, samples: int | None) -> list[int]:
@@ -80,19 +86,22 @@ def generate_block(
     block: int,
     samples: int,
     ids: Sequence[Ints],
+    dense: int | None = None,
     asked: Sequence[Demand | None] | None = None,
 ) -> Trace:
     """Block number `block` (from 0), its first `samples` samples; it does not need the blocks before.
 
-    ids: of first_ids; asked: of every table, what its statistics ask for, where the caller has it already.
+    ids: of first_ids; dense: as of generate; asked: of every table, what its statistics ask for, where the caller has
+    it already.
     """
     made = block_columns(profile, seed, block + 1, asked or [None] * len(profile.tables))
-    return Trace(
+    trace = Trace(
         tuple(
             _lookups(t, _renewed(t, ids[k], table_rng(seed, k, 0), block), made[k], samples)
             for k, t in enumerate(profile.tables)
         )
     )
+    return trace if dense is None else with_targets(trace, dense, seed, block)
 
 
 def _renewed(table: TableProfile, ids: Ints, rng: np.random.Generator, block: int) -> Ints:

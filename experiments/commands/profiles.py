@@ -131,6 +131,9 @@ def generate(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same trace.")] = 0,
     tables: Annotated[int, typer.Option(min=1, help="Tables of a built-in profile.")] = 8,
     to: Annotated[str | None, typer.Option(help="Format to write, where the suffix does not tell.")] = None,
+    dense: Annotated[
+        int | None, typer.Option(min=0, help="So many made dense features, and labels of a planted teacher.")
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that make blocks of samples; the trace is the same.")
     ] = 1,
@@ -144,17 +147,18 @@ def generate(
     """
     from ... import progress
     from ...tracegen.published import load_profile
+    from ...tracegen.samples.teacher import ASSUMED
     from ..fidelity.generating import write
 
     source = load_profile(profile, tables)
     warn_if_exact(source)
     with progress.bar("generate", "samples", samples or source.samples, quiet) as advance:
-        drawn, lookups = write(source, target, samples, seed, to, workers, scheduler, advance)
+        drawn, lookups = write(source, target, samples, seed, to, workers, scheduler, advance, dense)
     if as_json:
         print_json({"target": str(target), "samples": drawn, "lookups": lookups})
     elif not quiet:
         print(f"{target}: {drawn:,} samples, {lookups:,} lookups from {source.name} ({source.origin})")
-        for assumption in source.assumptions:
+        for assumption in (*source.assumptions, *(() if dense is None else (ASSUMED,))):
             print(f"  assumed: {assumption}")
 
 

@@ -24,23 +24,24 @@ def write(
     workers: int = 1,
     scheduler: str | None = None,
     advance: Advance = ignore,
+    dense: int | None = None,
 ) -> tuple[int, int]:
     """Write a synthetic trace; its samples and lookups.
 
     A target without a suffix (and no format `to`) becomes a folder of Parquet files, written by the workers; any other
-    is written here, from blocks that they make.
+    is written here, from blocks that they make. dense: as of generate.
     """
     with ExitStack() as stack:
         pool = None
         if workers > 1 or scheduler is not None:
             pool = stack.enter_context(maker(scheduler, workers)())
         if not target.suffix and to is None:
-            lookups = write_folder(profile, target, samples, seed, pool, AHEAD * workers, advance)
+            lookups = write_folder(profile, target, samples, seed, pool, AHEAD * workers, advance, dense)
             return profile.samples if samples is None else samples, lookups
         if pool is None:
-            parts = generate_chunks(profile, samples, seed)
+            parts = generate_chunks(profile, samples, seed, dense)
         else:
-            parts = generate_in_parallel(profile, samples, seed, pool, AHEAD * workers)
+            parts = generate_in_parallel(profile, samples, seed, pool, AHEAD * workers, dense)
         counts = [0, 0]
         files.write(_counted(parts, counts, advance), target, to)
     return counts[0], counts[1]

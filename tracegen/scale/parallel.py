@@ -24,12 +24,14 @@ Result = TypeVar("Result")
 
 
 def generate_in_parallel(
-    profile: TraceProfile, samples: int | None, seed: int, executor: Executor, ahead: int
+    profile: TraceProfile, samples: int | None, seed: int, executor: Executor, ahead: int, dense: int | None = None
 ) -> Iterator[Trace]:
     """The parts that generate_chunks yields, made by the executor; at most `ahead` are under way."""
     counts = block_samples(profile, samples)
     ids = first_ids(profile, seed)
-    tasks = (executor.submit(generate_block, profile, seed, block, count, ids) for block, count in enumerate(counts))
+    tasks = (
+        executor.submit(generate_block, profile, seed, block, count, ids, dense) for block, count in enumerate(counts)
+    )
     yield from _in_order(tasks, ahead)
 
 
@@ -41,6 +43,7 @@ def write_folder(
     executor: Executor | None = None,
     ahead: int = 2,
     advance: Advance = ignore,
+    dense: int | None = None,
 ) -> int:
     """A folder of Parquet files, one per block, each written by the worker that makes it; returns the lookups.
 
@@ -57,7 +60,9 @@ def write_folder(
         profile.save(kept)
         digits = max(5, len(str(len(counts))))
         places = [beside / f"part-{block:0{digits}}.parquet" for block in range(len(counts))]
-        arguments = [(kept, seed, block, n, place) for block, (n, place) in enumerate(zip(counts, places, strict=True))]
+        arguments = [
+            (kept, seed, block, n, place, dense) for block, (n, place) in enumerate(zip(counts, places, strict=True))
+        ]
         lookups = 0
         made = map(_task, arguments) if executor is None else _in_order(_submitted(executor, arguments), ahead)
         for number, count in zip(made, counts, strict=True):
@@ -70,7 +75,7 @@ def write_folder(
     return lookups
 
 
-Arguments = tuple[Path, int, int, int, Path]
+Arguments = tuple[Path, int, int, int, Path, int | None]
 
 
 def _submitted(executor: Executor, arguments: list[Arguments]) -> Iterator[Future[int]]:
@@ -79,9 +84,9 @@ def _submitted(executor: Executor, arguments: list[Arguments]) -> Iterator[Futur
 
 def _task(arguments: Arguments) -> int:
     """Make one block and write it; its lookups."""
-    path, seed, block, samples, target = arguments
+    path, seed, block, samples, target, dense = arguments
     profile = load(path)
-    part = generate_block(profile, seed, block, samples, first_ids(profile, seed))
+    part = generate_block(profile, seed, block, samples, first_ids(profile, seed), dense)
     files.write(part, target)
     return part.accesses
 
