@@ -46,8 +46,8 @@ def numbered(layout: Layout, order: Ints, rows: int, declared: int, rng: np.rand
     rank = np.empty(rows, np.int64)
     rank[np.argsort(when, kind="stable")] = np.arange(rows)
     if layout == "families":
-        families = rng.permutation(-(-declared // FAMILY))[: -(-rows // FAMILY)]
-        return np.minimum(families[rank // FAMILY] * FAMILY + rank % FAMILY, declared - 1)
+        families = np.append(rng.permutation(declared // FAMILY), declared // FAMILY)[: -(-rows // FAMILY)]
+        return np.asarray(families[rank // FAMILY] * FAMILY + rank % FAMILY, np.int64)
     return rank
 
 
