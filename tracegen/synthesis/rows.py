@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 
 NEIGHBOUR_TRUST = 0.7  # a class's posterior counts this much less as a prior of the class beside it
 CLASS_SPREAD = 0.01  # typical deviation of a span probability from its prior; sets how far noisy cells are trusted
+TRIES = 8  # draws of a span until one lies in its cell; rows of few lookups seldom do, and take any place in it
 SURE_CLASSES = 6  # classes of few lookups hold many rows: their data decides alone
 
 
@@ -42,7 +43,8 @@ def draw_rows(table: TableProfile, locality: TableLocality, variant: Variant, rn
     if hot:
         alive = activity > 0
         first = alive.argmax(1)
-        births[:hot] = first * length / SHAPE_WINDOWS
+        waited = rng.exponential(1 / np.maximum(activity[np.arange(hot), first], 1))  # windows until the first lookup
+        births[:hot] = (first + np.minimum(waited, 1)) * length / SHAPE_WINDOWS
         active = alive.sum(1) * length / SHAPE_WINDOWS * (1 - 1 / (counts[:hot] + 1))
         spans[:hot] = np.clip(active, counts[:hot] - 1, length - 1)
     return Rows(counts, births, spans, activity)
@@ -82,7 +84,24 @@ def _draw_spans(counts: Ints, locality: TableLocality, trust: str, rng: np.rando
         low, high = edges[cell].astype(np.float64), edges[cell + 1].astype(np.float64)
         u = rng.random(len(mine))
         spans[mine] = np.where(low < length / 8, low * (high / low) ** u, low + (high - low) * u)
+        whole = mine[cell == len(edges) - 2]
+        spans[whole] = _nearly_all(counts[whole], edges[-2], length, rng)
     return np.where(again, np.clip(np.floor(spans), counts - 1, max(length - 1, 0)), 0.0)
+
+
+def _nearly_all(counts: Ints, least: int, length: int, rng: np.random.Generator) -> Floats:
+    """Spans of rows that live as long as the clock: those of uniform points, Beta(c − 1, 2), from `least` on.
+
+    A row of many lookups comes at once; drawn evenly from the last cell it would come later than many rare rows.
+    """
+    spans = least + (length - least) * rng.random(len(counts))
+    left = np.arange(len(counts))
+    for _ in range(TRIES):
+        drawn = rng.beta(counts[left] - 1, 2) * length
+        fits = drawn >= least
+        spans[left[fits]] = drawn[fits]
+        left = left[~fits]
+    return spans
 
 
 def span_law(table: Floats, rows: Floats, noise: float, edges: Ints, trust: str) -> Floats:
