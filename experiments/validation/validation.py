@@ -72,17 +72,21 @@ class Report:
 
 
 def host_machine(name: str) -> Machine:
-    """The machine file of this host; HotrowError where it was calibrated elsewhere or describes no CPU."""
+    """The machine file of this host; HotrowError where it is another's, was not calibrated, or describes no CPU."""
     machine = load_machine(name)
-    host = host_facts()
-    made = machine.calibration
-    if made is not None and (made.node, made.cpu) != (host.node, host.cpu or "unknown"):
+    if machine.kind != "cpu":
+        raise HotrowError(f"machine {machine.name!r} is a {machine.kind}; validation measures this host's processor")
+    host, made = host_facts(), machine.calibration
+    if made is None:
+        raise HotrowError(
+            f"machine {machine.name!r} was not calibrated here; write this host's file with hotrow calibrate here.toml "
+            "and name it by --machine"
+        )
+    if (made.node, made.cpu) != (host.node, host.cpu or "unknown"):
         raise HotrowError(
             f"machine {machine.name!r} was calibrated on {made.node} ({made.cpu}), not on this host; "
             "hotrow calibrate writes this one's file"
         )
-    if machine.kind != "cpu":
-        raise HotrowError(f"machine {machine.name!r} is a {machine.kind}; validation measures this host's processor")
     return machine
 
 

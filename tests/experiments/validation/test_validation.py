@@ -101,6 +101,8 @@ def test_a_machine_calibrated_elsewhere_is_not_taken_for_this_host(tmp_path: Pat
     here = msgspec.structs.replace(made, calibration=Calibration(host.node, host.cpu or "unknown", "2026", 1.0, 0.0))
     save_machine(here, tmp_path / "here.toml")
     assert validation.host_machine(str(tmp_path / "here.toml")).name
+    with pytest.raises(HotrowError, match="was not calibrated here"):
+        validation.host_machine("skylake")
     with pytest.raises(HotrowError, match="validation measures this host"):
         validation.host_machine("h100")
 
