@@ -29,7 +29,7 @@ from ..lru_curves import LruCurves
 from .executor import Maker, run_all
 
 SHARED = -1  # the stream of all tables; others go by their table's number
-PART_LOOKUPS = 1 << 26  # of a part at most, about: its rows are a worker's memory
+PART_LOOKUPS = 1 << 25  # of a part at most, about: its rows are a worker's memory
 WORTH = 1 << 20  # lookups that are worth a worker
 PIECE = 1 << 20  # lookups put in the model's order at a time
 READ = 1 << 17  # samples read at a time

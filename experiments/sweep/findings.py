@@ -118,14 +118,21 @@ def effects(kind: str, points: Sequence[Stored]) -> list[Effect]:
 
 
 def along(kind: str, points: Sequence[Stored], axis: str) -> dict[tuple[Any, ...], list[tuple[float, float]]]:
-    """Per workload the best of the deciding metric at every setting of a numeric axis, over that at its first."""
+    """Per workload the best of the deciding metric at every setting of a numeric axis, over that at its first.
+
+    Of settings of the other axes, only those that were tried at every setting of this one.
+    """
     pick = max if METRIC[kind][1] else min
     lines = {}
     for workload, own in workloads(kind, points).items():
-        at: dict[float, list[float]] = {}
+        by_rest: dict[tuple[Any, ...], dict[float, float]] = {}
         for p in own:
-            at.setdefault(float(p.settings[axis]), []).append(float(deciding(p)["value"]))
-        best = [(x, pick(values)) for x, values in sorted(at.items())]
-        if len(best) > 1 and best[0][1] > 0:
-            lines[workload] = [(x, y / best[0][1]) for x, y in best]
+            rest = tuple(setting for a, setting in p.settings.items() if a != axis)
+            by_rest.setdefault(rest, {})[float(p.settings[axis])] = float(deciding(p)["value"])
+        every = sorted({x for line in by_rest.values() for x in line})
+        whole = [line for line in by_rest.values() if len(line) == len(every)]
+        if len(every) > 1 and whole:
+            best = [pick(line[x] for line in whole) for x in every]
+            if best[0] > 0:
+                lines[workload] = [(x, y / best[0]) for x, y in zip(every, best, strict=True)]
     return lines

@@ -61,7 +61,7 @@ def _answer(kind: str, points: Sequence[Stored]) -> list[str]:
     strong = [e for e in _strongest(effects(kind, points)) if max(e.ratio, 1 / e.ratio) >= TELLING]
     if strong:
         lines.append(f"{kind.capitalize()}, what changes {METRIC[kind][0]} most, all else equal: {_effects(strong)}.")
-    lines += [_sentence(kind, best, axes) for best in found[:SENTENCES]]
+    lines += [_sentence(kind, best, varied(points)) for best in found[:SENTENCES]]
     return lines
 
 
@@ -89,9 +89,10 @@ def _effects(found: Sequence[Effect]) -> str:
     return ", ".join(f"{e.axis} {e.setting} instead of {e.first} (×{_digits(e.ratio)})" for e in found)
 
 
-def _sentence(kind: str, best: Best, axes: Sequence[str]) -> str:
-    """A workload's best, what cannot be told from it, and the next that can."""
-    where = f"{_workload(kind, best.workload)}, {kind}"
+def _sentence(kind: str, best: Best, shown: Sequence[str]) -> str:
+    """A workload's best, what cannot be told from it, and the next that can; shown: axes that vary."""
+    where = f"{_workload(kind, best.workload, shown)}, {kind}"
+    axes = tuple(axis for axis in shown if axis not in GIVEN[kind])
     if best.next is None:
         return f"{where}: none of {best.tried} settings is told apart from the others, {_value(best.point)}."
     text = f"{where}: {_words(best.point.settings, axes)} is best with {_value(best.point)}"
@@ -104,9 +105,10 @@ def _sentence(kind: str, best: Best, axes: Sequence[str]) -> str:
     return f"{text}."
 
 
-def _workload(kind: str, settings: Sequence[Any]) -> str:
+def _workload(kind: str, settings: Sequence[Any], shown: Sequence[str]) -> str:
+    """Model and trace, and what else is given where it varies and is not as always."""
     named = dict(zip(GIVEN[kind], settings, strict=True))
-    rest = (f"{axis} {named[axis]}" for axis in GIVEN[kind][2:] if named[axis] != DEFAULTS[axis])
+    rest = (f"{axis} {named[axis]}" for axis in GIVEN[kind][2:] if axis in shown and named[axis] != DEFAULTS[axis])
     return ", ".join((f"{named['model']} on {named['trace']}", *rest))
 
 
@@ -133,7 +135,7 @@ def _best_grid(kind: str, points: Sequence[Stored]) -> list[Grid]:
     name = METRIC[kind][0]
     rows = tuple(
         (
-            _workload(kind, best.workload),
+            _workload(kind, best.workload, varied(points)),
             *("any" if best.next is None else str(best.point.settings[axis]) for axis in axes),
             _value(best.point),
             f"{len(best.alike)} of {best.tried - 1}",
@@ -181,16 +183,23 @@ def _pictures(kind: str, points: Sequence[Stored]) -> tuple[Picture, ...]:
     """The deciding metric over every numeric axis, a line for each workload, other axes at their best."""
     name, more = METRIC[kind]
     made = []
-    for axis in (axis for axis in FIGURES if axis in varied(points) and axis not in GIVEN[kind]):
+    shown = varied(points)
+    for axis in (axis for axis in FIGURES if axis in shown and axis not in GIVEN[kind]):
         lines = [
-            (_workload(kind, workload), [x for x, _ in line], [y for _, y in line])
+            (_workload(kind, workload, shown), [x for x, _ in line], [y for _, y in line])
             for workload, line in along(kind, points, axis).items()
         ]
         if not lines:
             continue
         figure = plots.over_axis(lines[:LINES], axis, f"{name}, × that of the first", f"{name} over {axis}")
+        ticks = sorted({x for _, xs, _ in lines for x in xs})
+        figure.axes[0].set_xticks(ticks, [f"{x:g}" for x in ticks])
+        figure.axes[0].set_xticks([], minor=True)
         left = f" The first {LINES} of {len(lines)} workloads." if len(lines) > LINES else ""
-        caption = f"{'Most' if more else 'Least'} {name} at every {axis}, over that at the smallest.{left}"
+        caption = (
+            f"{'Most' if more else 'Least'} {name} by {axis}, over that at the smallest; other axes at their best of "
+            f"what was tried at all of these.{left}"
+        )
         made.append(Picture(plots.to_svg(figure, f"{name} over {axis}"), caption, _how(kind)))
     return tuple(made)
 

@@ -55,6 +55,8 @@ def test_a_line_is_the_best_at_every_setting_over_that_at_the_first() -> None:
     lines = along("predicted", POINTS, "batch")
     assert [workload[0] for workload in lines] == ["rm1", "rm2"]
     assert next(iter(lines.values())) == [(1.0, 1.0), (4.0, 39 / 20)]
+    uneven = [*POINTS, point(1000.0, model="rm1", machine="third", batch=4)]  # not tried at batch 1
+    assert along("predicted", uneven, "batch") == lines
 
 
 class Plan:
