@@ -75,7 +75,7 @@ from .measure import (
     released,
 )
 from .packed import Packed
-from .privacy import Charge, Ledger, Mechanism, PrivacyBudget, deviation, noise_scale, rho_of
+from .privacy import Charge, Ledger, Mechanism, PrivacyBudget, Unit, deviation, noise_scale, rho_of
 from .profile import TableProfile, TraceProfile
 from .samples.coupling import Coupling, fractions_for, joint_counts, table_order
 from .trace import Trace
@@ -115,6 +115,7 @@ STATISTICS = (
 )
 FILLED = Statistic("filled", 1, 1, 0.01, of_samples=True)
 COUPLING = 0.12  # of the whole budget, where there are several tables
+MECHANISMS: tuple[Mechanism, ...] = ("laplace", "gaussian")
 SHORT, HOPELESS = 10_000, 200  # slots × ε of one access
 PRIVATE_WINDOW = 4096.0  # slots of an age window at ε = 1 for one access
 
@@ -265,6 +266,22 @@ def samples_moved(most: Sequence[int], budget: PrivacyBudget) -> list[int]:
         return [2] * (len(most) - 1)
     samples = budget.samples_per_user if budget.unit == "user" else 1
     return [samples * (1 + sum(most[: j + 1])) for j in range(1, len(most))]
+
+
+def quieter_mechanism(trace: Trace, epsilon: float, delta: float, unit: Unit) -> Mechanism:
+    """The mechanism that gives a table's age matrix less noise at (ε, δ), by declared sensitivities alone."""
+    if delta <= 0:
+        return "laplace"
+    ages = next(s for s in STATISTICS if s.name == "ages")
+    found: dict[Mechanism, float] = {}
+    for mechanism in MECHANISMS:
+        budget = PrivacyBudget(epsilon, unit, delta if mechanism == "gaussian" else 0.0, mechanism)
+        table = place(trace.tables[0], 1 if trace.tables[0].offsets is None else budget.lookups_per_sample)[0]
+        total = epsilon if mechanism == "laplace" else rho_of(epsilon, delta)
+        bounds = table_bounds(table, budget, total, len(trace.tables))
+        cost = next(cost for statistic, cost in plan(table, bounds) if statistic is ages)
+        found[mechanism] = deviation(mechanism, noise_scale(mechanism, cost, *sensitivity(ages, bounds)))
+    return min(MECHANISMS, key=lambda mechanism: found[mechanism])
 
 
 def table_bounds(table: ClockedTable, budget: PrivacyBudget, total: float, tables: int) -> Bounds:

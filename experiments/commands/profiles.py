@@ -30,7 +30,9 @@ def fit(
     epsilon: Annotated[float, typer.Option(help="Privacy budget of the whole file; smaller protects more.")] = 1.0,
     unit: Annotated[str, typer.Option(help="Who is protected: one access, sample or user.")] = "sample",
     delta: Annotated[float, typer.Option(help="Of the gaussian mechanism alone.")] = 0.0,
-    mechanism: Annotated[str, typer.Option(help="laplace, or gaussian for many tables.")] = "laplace",
+    mechanism: Annotated[
+        str, typer.Option(help="laplace, gaussian, or auto: with a delta, the one that adds less noise.")
+    ] = "auto",
     samples_per_user: Annotated[int, typer.Option(help="A user's samples beyond this many are dropped.")] = 16,
     lookups_per_sample: Annotated[int, typer.Option(help="Bags are cut at this many lookups.")] = 8,
     exact: Annotated[bool, typer.Option("--exact", help="No noise: the profile is NOT PRIVATE.")] = False,
@@ -46,13 +48,18 @@ def fit(
     from ... import progress
     from ...tracegen import files
     from ...tracegen.privacy import PrivacyBudget
+    from ...tracegen.release import quieter_mechanism
     from ..fidelity.fitting import fit as fit_trace
 
-    budget = None
-    if not exact:
-        budget = PrivacyBudget(epsilon, unit, delta, mechanism, samples_per_user, lookups_per_sample)  # type: ignore[arg-type]
+    def budgeted(noise: str) -> PrivacyBudget:
+        own = 0.0 if noise == "laplace" and mechanism == "auto" else delta
+        return PrivacyBudget(epsilon, unit, own, noise, samples_per_user, lookups_per_sample)  # type: ignore[arg-type]
+
+    budget = None if exact else budgeted("laplace" if mechanism == "auto" else mechanism)
     with progress.bar("read", "samples", files.samples_in(trace, format), quiet) as advance:
         loaded = files.read(trace, format, advance)
+    if budget is not None and mechanism == "auto":
+        budget = budgeted(quieter_mechanism(loaded, epsilon, delta, budget.unit))
     with progress.bar("fit", "lookups", loaded.accesses, quiet) as advance:
         fitted = fit_trace(loaded, budget, name, advance=advance)
     fitted.profile.save(target)
@@ -62,7 +69,11 @@ def fit(
     if as_json:
         print_json({"target": str(target), "private": not exact, "tables": fitted.grid().rows, "notes": fitted.notes})
     elif not quiet:
-        spent = "NOT PRIVATE" if exact else f"ε = {epsilon:g} per {unit}" + (f", δ = {delta:g}" if delta else "")
+        spent = (
+            "NOT PRIVATE"
+            if exact
+            else f"ε = {epsilon:g} per {unit}" + (f", δ = {budget.delta:g}" if budget and budget.delta else "")
+        )
         size = target.stat().st_size / 1e3
         print(f"{target}: {spent}, {len(fitted.profile.tables)} tables, {size:,.0f} kB")
         print_grid(fitted.grid())

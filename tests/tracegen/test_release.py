@@ -20,6 +20,7 @@ from hotrow.tracegen.release import (
     STATISTICS,
     Bounds,
     add_noise,
+    quieter_mechanism,
     release,
     release_coupling,
     release_with_cuts,
@@ -338,6 +339,14 @@ def test_tables_share_the_budget_of_a_sample_but_not_of_an_access() -> None:
     assert table_bounds(table, PrivacyBudget(1.0, "access"), 1.0, 4).limit == 1.0
     user = table_bounds(table, PrivacyBudget(1.0, "user", samples_per_user=7), 1.0, 4)
     assert (user.accesses, user.samples) == (7, 7)
+
+
+def test_the_quieter_mechanism_is_laplace_for_one_table_and_gaussian_for_many() -> None:
+    one = log().tables[0]
+    many = Trace(tuple(dataclasses.replace(one, name=f"t{k}") for k in range(6)))
+    assert quieter_mechanism(many, 1.0, 1e-6, "sample") == "gaussian"
+    assert quieter_mechanism(many, 1.0, 0.0, "sample") == "laplace"
+    assert quieter_mechanism(Trace((one,)), 1.0, 1e-6, "sample") == "laplace"
 
 
 def test_no_real_id_leaves_and_two_releases_differ(tmp_path) -> None:
