@@ -32,7 +32,8 @@ def figures(result: LogFidelity) -> dict[str, Figure]:
     if result.pages:
         worst = max(result.pages, key=lambda p: p.error)
         lines = [(n, worst.capacities, y) for n, y in zip(("real", "synthetic"), worst.curves, strict=True)]
-        drawn["pages"] = plots.miss_ratio(lines, title=f"LRU miss ratio, capacity in pages of 32 rows, table {worst.table}")
+        title = f"LRU miss ratio, capacity in pages of 32 rows, table {worst.table}"
+        drawn["pages"] = plots.miss_ratio(lines, title=title)
     return drawn
 
 
