@@ -24,7 +24,7 @@ REPEATS = 3  # of models beside each other
 SECONDS = 1.0  # of each
 PROCESS_SECONDS = 4.0  # to start a process and build a model in it, about
 COMPILE_SECONDS = 25.0  # more, of a backend that compiles
-COMPILERS = ("compile", "aot")
+COMPILERS = ("compile", "aot", "jax")
 
 
 def measured(point: Point, config: ModelConfig, trace: Trace | None, seed: int) -> Found:

@@ -32,7 +32,7 @@ from .spec import Point
 
 BATCHES = 4  # at least, of a trace that a step is predicted from
 LIBRARIES = {
-    "measured": ("torch", "numpy", "numba", "onnxruntime"),
+    "measured": ("torch", "numpy", "numba", "onnxruntime", "jax"),
     "simulated": ("numba",),
     "predicted": ("numpy",),
 }

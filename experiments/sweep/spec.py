@@ -39,7 +39,7 @@ CHOICES = {
     "mode": ("inference", "training"),
     "isa": ("native", "scalar", "avx2", "avx512", "neon", "sve"),
     "precision": ("fp32", "bf16", "int8-tables", "int8", "int4"),
-    "backend": ("eager", "fast", "compile", "aot", "onnx"),
+    "backend": ("eager", "fast", "compile", "aot", "onnx", "jax"),
 }
 WHOLE = {"batch": 65_536, "threads": 1024, "models": 1024}  # from 1 to here
 LARGEST = 20_000  # points of one sweep
