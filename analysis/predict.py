@@ -12,13 +12,12 @@ from ..profiling.machine import Machine
 from .prediction import operators
 from .prediction.costs import Coefficients, placed
 from .prediction.operators import Parts, Setting
-from .prediction.residual import correction, layer_correction
+from .prediction.residual import correction
 from .prediction.steps import Mode, Operator
 from .prediction.steps import operators as operators_of
 from .prediction.traffic import ReuseCurve, Traffic
 
 LONG = 1024  # lookups of a call above which its time is no longer that of calling
-ALONE = Setting()
 EDGE = (-1.2, 0.0, 1.2)  # where a soft edge is looked at, in its width
 CAUSES = {"overhead": "overhead", "compute": "compute", "latency": "latency", "translation": "page walks"}
 
@@ -90,8 +89,7 @@ def _time(op: Operator, traffic: Traffic, costs: Coefficients, mode: Mode, setti
         parts["overhead"] += costs.framework.table + recorded
     elif op.kind == "linear":
         parts = operators.linear(costs, op, setting)
-        factor = layer_correction(costs, op, operators.linear(costs, op, ALONE))
-        factor *= costs.framework.backward if op.backward else 1.0
+        factor = costs.framework.backward if op.backward else 1.0
         parts = {cause: seconds * factor for cause, seconds in parts.items()}
         parts["overhead"] += costs.framework.node * op.nodes if op.backward else costs.framework.layer + recorded
     else:

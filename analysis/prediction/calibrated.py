@@ -9,7 +9,7 @@ from ... import HotrowError
 from ...profiling.machine import Curve, Machine
 from .coefficients import datasheet, nominal
 from .costs import LINE, Coefficients, Spread
-from .fitting import CACHES, GatherPoint, LinearPoint, fit_gather, fit_linear, gather_seconds, interval, wider
+from .fitting import GatherPoint, LinearPoint, fit_gather, fit_linear, gather_seconds, interval, wider
 from .steps import Operator
 from .traffic import PAGES, reuse_curve
 
@@ -40,7 +40,7 @@ def calibrated(machine: Machine, isa: str | None = None) -> Coefficients:
     ]
     if not points or not layers:
         raise HotrowError(f"machine {machine.name!r}: its calibration holds no gathers and layers at {width}")
-    costs = fit_gather(start, points, CACHES)
+    costs = fit_gather(start, points)
     errors = np.array([np.log(p.seconds / sum(gather_seconds(costs, p)[0].values())) for p in points])
     linear, linear_errors = fit_linear(layers)
     own, of_layers = wider(interval(errors), MARGIN), wider(interval(linear_errors), MARGIN)

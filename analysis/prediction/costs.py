@@ -96,12 +96,9 @@ class Framework(msgspec.Struct, frozen=True):
 
 
 class Residual(msgspec.Struct, frozen=True):
-    """A Gaussian process on what physics leaves over, ln(measured / predicted).
+    """A Gaussian process on what physics leaves over, ln(measured / predicted); points: scaled features."""
 
-    lengths: of every feature, over which it may change. points: features of what was measured.
-    """
-
-    lengths: tuple[float, ...]
+    length: float
     points: tuple[tuple[float, ...], ...]
     weights: tuple[float, ...]
 
@@ -129,8 +126,8 @@ class Device(msgspec.Struct, frozen=True):
 class Coefficients(msgspec.Struct, frozen=True):
     """One machine's costs on one core (or a whole GPU) at one SIMD width and precision.
 
-    residual: of bags; layer_residual: of layers. memory: bytes of the first tier, the last of `levels`; tiers: those
-    behind it, capacity: of each alone. measured_on: the host whose measurements were fitted, "" for none.
+    memory: bytes of the first tier, the last of `levels`; tiers: those behind it, capacity: of each alone. measured_on:
+    the host whose measurements were fitted, "" for none.
     """
 
     machine: str
@@ -144,7 +141,6 @@ class Coefficients(msgspec.Struct, frozen=True):
     spread: Spread
     device: Device | None = None
     residual: Residual | None = None
-    layer_residual: Residual | None = None
     memory: float = WIDE
     tiers: tuple[Level, ...] = ()
     measured_on: str = ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import product
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from . import operators
 from .costs import LINE, WIDE, Coefficients, Framework, Gather, Level, Linear, Spread
 from .operators import Setting
-from .residual import features, layer_correction, layer_features, learn
+from .residual import features, learn
 from .steps import Operator
 from .traffic import ReuseCurve
 from .vary import vary
@@ -32,9 +31,7 @@ EDGE = 1.2
 PAGE_BYTES = {"4 KiB": 4096.0, "2 MiB": 2.0**21}
 ALONE = Setting()
 LONG = 1024
-Start = tuple[float, float, float]  # × last cache, × lines, × adding up
-CACHES: tuple[Start, ...] = ((1.0, 1.0, 1.0), (0.5, 1.0, 1.0), (0.25, 1.0, 1.0))
-STARTS: tuple[Start, ...] = tuple(product((1.0, 0.5, 0.25), (1.0, 0.5), (1.0, 0.5)))
+STARTS = (1.0, 0.5, 0.25)
 COVERED = 90.0  # % of the measured points that an interval should hold
 
 
@@ -93,23 +90,20 @@ def gather_seconds(costs: Coefficients, point: GatherPoint) -> tuple[operators.P
 def linear_seconds(costs: Coefficients, point: LinearPoint) -> float:
     """Seconds of a layer on one thread."""
     op = Operator("linear", "linear", "linear", m=point.m, k=point.k, n=point.n)
-    parts = operators.linear(costs, op, ALONE)
-    return sum(parts.values()) * layer_correction(costs, op, parts)
+    return sum(operators.linear(costs, op, ALONE).values())
 
 
-def fit_gather(costs: Coefficients, points: Sequence[GatherPoint], starts: Sequence[Start] = STARTS) -> Coefficients:
-    """`costs` with levels and embedding_bag as these points say, from the start that ends best.
+def fit_gather(costs: Coefficients, points: Sequence[GatherPoint]) -> Coefficients:
+    """`costs` with levels and embedding_bag as these points say; the given ones are the prior.
 
-    The given costs are the prior. Starts differ in the last cache's size, as an edge that lies far off draws nothing
-    towards itself, and in the costs of lines and of adding up, as one can stand for the other. Few points that cannot
-    tell the two apart want CACHES alone.
+    Starts from several sizes of the last cache, as an edge that lies far off draws nothing towards itself.
     """
     from scipy.optimize import least_squares
 
     measured = np.log(np.array([point.seconds for point in points]))
     best: tuple[float, Coefficients] | None = None
-    for cache, lines, adding in starts:
-        start = _with_walks(_cheaper(vary(costs, "last cache", cache), lines, adding))
+    for factor in STARTS:
+        start = _with_walks(vary(costs, "last cache", factor))
         prior, widths = _vector(start), _widths(start)
 
         def errors(vector: Numbers, at: Coefficients, prior: Numbers, widths: Numbers) -> Numbers:
@@ -124,16 +118,6 @@ def fit_gather(costs: Coefficients, points: Sequence[GatherPoint], starts: Seque
             best = float(ended.cost), _with_vector(start, ended.x)
     assert best is not None
     return best[1]
-
-
-def _cheaper(costs: Coefficients, lines: float, adding: float) -> Coefficients:
-    """`costs` with lines of every level, and the adding up of rows, times these."""
-    levels = tuple(
-        msgspec.structs.replace(level, first=lines * level.first, next=lines * level.next) for level in costs.levels
-    )
-    g = costs.gather
-    gather = msgspec.structs.replace(g, line=adding * g.line, lookup=adding * g.lookup, written=adding * g.written)
-    return msgspec.structs.replace(costs, levels=levels, gather=gather)
 
 
 def _with_walks(costs: Coefficients) -> Coefficients:
@@ -220,23 +204,6 @@ def interval(errors: Numbers) -> tuple[float, float]:
 def wider(factors: tuple[float, float], margin: float) -> tuple[float, float]:
     """The same interval, wider by a factor on both sides."""
     return factors[0] / margin, factors[1] * margin
-
-
-def with_layers(costs: Coefficients, points: Sequence[LinearPoint]) -> tuple[Coefficients, Numbers]:
-    """`costs` with layers as these points say, what physics leaves over included where that helps points left out.
-
-    Also ln(measured / predicted) at every point, as large as unseen points' would be.
-    """
-    linear, errors = fit_linear(points)
-    made = msgspec.structs.replace(costs, linear=linear, layer_residual=None)
-    ops = [Operator("linear", "linear", "linear", m=point.m, k=point.k, n=point.n) for point in points]
-    parts = [operators.linear(made, op, ALONE) for op in ops]
-    left_over = np.array([np.log(p.seconds / sum(own.values())) for p, own in zip(points, parts, strict=True)])
-    described = np.array([layer_features(op, own) for op, own in zip(ops, parts, strict=True)])
-    residual, outside = learn(described, left_over)
-    if np.abs(outside).mean() >= np.abs(errors).mean():
-        return made, errors
-    return msgspec.structs.replace(made, layer_residual=residual), outside
 
 
 def fit_linear(points: Sequence[LinearPoint]) -> tuple[Linear, Numbers]:

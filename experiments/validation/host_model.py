@@ -16,7 +16,7 @@ from ...analysis.prediction.fitting import (
     LinearPoint,
     fit_framework,
     fit_gather,
-    with_layers,
+    fit_linear,
     with_residual,
     with_spread,
 )
@@ -86,8 +86,9 @@ def model_points(points: Points, traces: Traces, part: Part) -> list[tuple[Whole
 def fitted(start: Coefficients, points: Points, traces: Traces) -> Coefficients:
     """Coefficients of this host from `start` (a datasheet's or a calibration's) and the development part."""
     bags = [point for _, point in bag_points(points, traces, "develop")]
-    costs = msgspec.structs.replace(with_residual(fit_gather(start, bags), bags), mode="fitted")
-    costs, errors = with_layers(costs, [point for _, point in layer_points(points, "MKL", "develop")])
+    linear, errors = fit_linear([point for _, point in layer_points(points, "MKL", "develop")])
+    costs = with_residual(fit_gather(start, bags), bags)
+    costs = msgspec.structs.replace(costs, linear=linear, mode="fitted")
     return _with_framework(costs, points, model_points(points, traces, "develop"), errors)
 
 

@@ -12,10 +12,10 @@ from ...analysis.prediction.costs import Coefficients
 from ...analysis.prediction.fitting import (
     GatherPoint,
     LinearPoint,
+    fit_linear,
     gather_seconds,
     interval,
     linear_seconds,
-    with_layers,
 )
 from ...analysis.prediction.operators import Setting
 from ...analysis.prediction.residual import correction
@@ -96,8 +96,9 @@ def _with_layers(costs: Coefficients, points: Points, library: str) -> Coefficie
     """The same with another library's layers, fitted on the development part; a machine file alone knows only MKL's."""
     if costs.mode != "fitted":
         return costs
-    made, errors = with_layers(costs, [point for _, point in layer_points(points, library, "develop")])
-    return msgspec.structs.replace(made, spread=msgspec.structs.replace(made.spread, linear=interval(errors)))
+    linear, errors = fit_linear([point for _, point in layer_points(points, library, "develop")])
+    spread = msgspec.structs.replace(costs.spread, linear=interval(errors))
+    return msgspec.structs.replace(costs, linear=linear, spread=spread)
 
 
 def _models(costs: Coefficients, points: Points, traces: Traces, part: Part, roof: Roof) -> Pairs:

@@ -17,7 +17,6 @@ from hotrow.analysis.prediction.fitting import (
     gather_seconds,
     interval,
     linear_seconds,
-    with_layers,
     with_residual,
 )
 from hotrow.analysis.prediction.residual import correction
@@ -84,20 +83,6 @@ def test_layers_are_found_ramps_and_all() -> None:
     found, errors = fit_linear(made)
     assert np.abs(errors).max() < 0.02
     assert found.product == pytest.approx(truth.product, rel=0.05)
-
-
-def test_what_layers_leave_over_is_learnt_where_it_helps() -> None:
-    costs = datasheet(load_machine("genoa"))
-    shapes = [(m, k, n) for m in (1, 4, 16, 64, 256, 1024) for k in (64, 256, 1024) for n in (32, 128, 512)]
-    plain = [LinearPoint(m, k, n, linear_seconds(costs, LinearPoint(m, k, n, 1.0))) for m, k, n in shapes]
-    odd = [LinearPoint(p.m, p.k, p.n, p.seconds * (1.4 if 16 <= p.m <= 64 else 1.0)) for p in plain]
-    same, _ = with_layers(costs, plain)
-    assert max(abs(np.log(linear_seconds(same, p) / p.seconds)) for p in plain) < 0.02
-    learnt, errors = with_layers(costs, odd)
-    assert learnt.layer_residual is not None
-    assert np.abs(errors).mean() < 0.1
-    worst = max(abs(np.log(linear_seconds(learnt, p) / p.seconds)) for p in odd)
-    assert worst < 0.15
 
 
 def test_the_framework_is_found_from_whole_steps() -> None:
