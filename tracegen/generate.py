@@ -124,7 +124,7 @@ def new_rows(table: TableProfile) -> int:
     last = births[-max(1, len(births) // 4) :]
     noise = table.locality.noise["ages"] * len(last) ** 0.5
     found = float(last.sum()) - 2 * noise  # what noise could make is no news
-    return int(np.clip(found * len(births) / len(last), 0, table.rows - table.distinct))
+    return min(max(0, int(found * len(births) / len(last))), table.rows - table.distinct)
 
 
 def block_columns(profile: TraceProfile, seed: int, block: int, asked: Sequence[Demand | None]) -> list[Column]:

@@ -8,6 +8,7 @@ import numpy as np
 from ..clock import ClockedTable
 from ..generate import block_columns, in_bags, table_rng
 from ..profile import TableProfile, TraceProfile
+from ..trace import MAX_ROWS
 from .coupling import miss_distance
 from .layout import LAYOUTS, Layout, implied_curve, numbered, page_reuse, page_sizes
 
@@ -27,9 +28,10 @@ def _with_layout(table: TableProfile, seed: int, number: int) -> TableProfile:
     made = in_bags(table, table_rng(seed, number, 1))
     length, sizes = table.locality.length, page_sizes(table.distinct)
     released = implied_curve(table.locality.pages.array(), table.accesses, length, sizes)
+    declared = min(table.rows, MAX_ROWS - 1)
     gaps: dict[Layout, float] = {}
     for layout in LAYOUTS:
-        ids = numbered(layout, made.order, table.distinct, table.rows, table_rng(seed, number, 0))
+        ids = numbered(layout, made.order, table.distinct, declared, table_rng(seed, number, 0))
         found, numbers = np.unique(ids, return_inverse=True)
         clocked = ClockedTable(
             "",

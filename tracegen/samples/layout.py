@@ -46,7 +46,8 @@ def numbered(layout: Layout, order: Ints, rows: int, declared: int, rng: np.rand
     rank = np.empty(rows, np.int64)
     rank[np.argsort(when, kind="stable")] = np.arange(rows)
     if layout == "families":
-        families = np.append(rng.permutation(declared // FAMILY), declared // FAMILY)[: -(-rows // FAMILY)]
+        whole, needed = declared // FAMILY, -(-rows // FAMILY)
+        families = np.append(rng.choice(whole, min(whole, needed), replace=False), whole)[:needed]
         return np.asarray(families[rank // FAMILY] * FAMILY + rank % FAMILY, np.int64)
     return rank
 

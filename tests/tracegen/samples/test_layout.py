@@ -42,3 +42,9 @@ def test_the_layout_of_a_log_is_found() -> None:
     assert errors[0] < 0.3 * errors[1]
     scattered = np.random.default_rng(0).permutation(5000)[zipf(30_000, 1, rows=5000)]
     assert choose_layouts(characterize(Trace.from_ids(scattered))).tables[0].layout == "random"
+
+
+def test_the_largest_tables_get_layouts_too() -> None:
+    trace = Trace.from_ids(np.array([2**62, 2, 0, 2]), 2**63)
+    profile = choose_layouts(characterize(trace))
+    assert generate(profile, 10).samples == 10
