@@ -18,6 +18,7 @@ from .prediction.steps import operators as operators_of
 from .prediction.traffic import ReuseCurve, Traffic
 
 LONG = 1024  # lookups of a call above which its time is no longer that of calling
+SHARED_MARGIN = 1.25  # assumed: how much further predictions of several threads or models go astray
 EDGE = (-1.2, 0.0, 1.2)  # where a soft edge is looked at, in its width
 CAUSES = {"overhead": "overhead", "compute": "compute", "latency": "latency", "translation": "page walks"}
 
@@ -75,6 +76,8 @@ def predict(
     )
     total = sum(each.seconds for each in times)
     low, high = costs.spread.training if mode == "training" else costs.spread.whole
+    if costs.mode != "datasheet" and setting != Setting():  # no measurement of several threads or models was fitted
+        low, high = low / SHARED_MARGIN, high * SHARED_MARGIN
     return Prediction(
         config.name, costs.machine, costs.mode, mode, traffic.batch, setting, times, total, low * total, high * total
     )

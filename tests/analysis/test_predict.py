@@ -85,6 +85,13 @@ def test_neighbours_share_bandwidth_and_cache(rm2: ModelConfig, traffic: Traffic
         predict(rm2, traffic, costs, setting=Setting(1, 41))
 
 
+def test_what_was_measured_on_one_thread_says_less_of_several(rm2: ModelConfig, traffic: Traffic) -> None:
+    costs = msgspec.structs.replace(datasheet(load_machine("skylake")), mode="fitted")
+    one, two = (predict(rm2, traffic, costs, setting=Setting(threads)) for threads in (1, 2))
+    assert two.high / two.seconds == pytest.approx(1.25 * one.high / one.seconds)
+    assert two.low / two.seconds == pytest.approx(one.low / one.seconds / 1.25)
+
+
 def test_threads_shorten_a_step_but_not_its_overhead(rm2: ModelConfig, traffic: Traffic) -> None:
     costs = datasheet(load_machine("skylake"))
     one, many = (predict(rm2, traffic, costs, setting=Setting(threads)) for threads in (1, 8))
