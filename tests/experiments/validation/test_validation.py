@@ -124,7 +124,8 @@ def test_a_training_step_is_forward_backward_and_optimizer() -> None:
         config, traffic_of(uniform_trace(config, 64), config, 16), datasheet(load_machine("genoa")), "training"
     )
     backward, optimizer = (phase_seconds(made, phase) for phase in PHASES)
-    assert 0 < optimizer < backward < made.seconds
+    assert min(backward, optimizer) > 0
+    assert backward + optimizer < made.seconds
     assert "optimizer" in made.by_role()
 
 
