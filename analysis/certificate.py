@@ -44,6 +44,7 @@ PHASE_FLOOR = 0.25  # of how far the implied curve is from one that knows no pha
 VOUCHED = 0.009  # an estimate above this was off by more than .005 on tuning traces, in either direction
 FIRM = 0.006  # so is a floor above this: the estimate could not be right to .005
 DRIFTING = 0.15  # so is a drift distance above this
+FEW_WINDOWS = 4  # so short is the trace for its noise where a release dares no more windows of ages
 FEW_ROWS = 20  # fewer rows obey no law of large numbers
 
 
@@ -88,7 +89,8 @@ def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TablePr
         for variant in (*CANDIDATES, *(NOISY if noisy else ()))
     ]
     best = min(tried, key=lambda candidate: candidate.score)
-    certificate = _certificate(best, tried, float(np.abs(implied - steady).mean()), table.distinct)
+    drowned = noisy and len(asked.depths) <= FEW_WINDOWS
+    certificate = _certificate(best, tried, float(np.abs(implied - steady).mean()), table.distinct, drowned)
     return msgspec.structs.replace(best.table, certificate=certificate)
 
 
@@ -192,7 +194,7 @@ def _clocked(locality: TableLocality, made: Synthesis, declared: int) -> Clocked
     return ClockedTable("", declared, locality.samples, locality.per_sample, False, ids, made.order, made.slots)
 
 
-def _certificate(best: Candidate, tried: list[Candidate], phases: float, rows: int) -> Certificate:
+def _certificate(best: Candidate, tried: list[Candidate], phases: float, rows: int, drowned: bool) -> Certificate:
     floor = PLAIN_FLOOR + PHASE_FLOOR * phases + best.fallback / 10
     reasons = []
     if best.claim + floor > VOUCHED:
@@ -204,6 +206,8 @@ def _certificate(best: Candidate, tried: list[Candidate], phases: float, rows: i
         reasons.append(f"hot rows drift differently ({best.drift:.2f})")
     if floor > FIRM:
         reasons.append(f"the implied LRU curve is itself uncertain by {floor:.3f} (phases, or bands without rows)")
+    if drowned:
+        reasons.append("the trace is short for so much noise: what is implied may itself be noise")
     if rows < FEW_ROWS:
         reasons.append(f"{rows} rows are too few for a law of large numbers")
     note = (

@@ -90,3 +90,11 @@ def test_a_table_of_three_rows_is_not_vouched_for() -> None:
     assert certificate is not None
     assert not certificate.vouches
     assert "3 rows are too few" in certificate.note
+
+
+def test_a_trace_that_drowns_in_noise_is_not_vouched_for() -> None:
+    profile = release(Trace.from_ids(zipf(40_000, 2, rows=500), 500), PrivacyBudget(0.2, "access"))
+    certificate = select_table(profile.tables[0]).certificate
+    assert certificate is not None
+    assert not certificate.vouches
+    assert "short for so much noise" in certificate.note
