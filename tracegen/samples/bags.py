@@ -28,10 +28,12 @@ def size_steps(sizes: Ints, most: int) -> Ints:
 def in_succession(sizes: Ints, steps: Ints, noise: float, most: int, rng: np.random.Generator) -> Ints:
     """The same sizes in an order in which they follow one another as `steps` says."""
     law = grades(1, most, False)
-    known = np.where(steps > CLEAR * noise, steps, 0.0) + 1e-6 * max(float(steps.sum()), 1.0)
-    likely = known / known.sum(1, keepdims=True) / (known.sum(0) / known.sum())
     mixed = rng.permutation(sizes)
     grade = law.of(mixed[None])
+    share = np.bincount(grade, minlength=law.cells) / max(len(sizes), 1)
+    expected = len(sizes) * np.outer(share, share)  # of sizes that know nothing of each other
+    known = np.where(np.abs(steps - expected) > CLEAR * noise, np.maximum(steps, 0), expected) + 1e-6
+    likely = known / known.sum(1, keepdims=True) / (known.sum(0) / known.sum())
     queue = np.argsort(grade, kind="stable")
     starts = np.searchsorted(grade[queue], np.arange(law.cells + 1)).astype(np.int64)
     return np.asarray(mixed[_succession(queue, starts, likely, rng.random(len(sizes)))])
