@@ -34,10 +34,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Ranking:
-    """All machines, the fastest first; limit: seconds that the 99th percentile of a step may take."""
+    """All machines, the fastest first; limit: seconds that the 99th percentile of a step may take; batches: tried."""
 
     limit: float
     candidates: tuple[Candidate, ...]
+    batches: tuple[int, ...]
 
     def best(self, by: str = "samples_per_second") -> Candidate | None:
         """The first by `by`, a field of Candidate; None where no machine has it."""
@@ -60,8 +61,8 @@ class Ranking:
             for c in self.candidates
         )
         caption = (
-            f"Whole machines at their best within {1e3 * self.limit:,.3g} ms, of the batches tried: CPUs with a model "
-            "on every core, GPUs with one; from datasheets"
+            f"Whole machines at their best within {1e3 * self.limit:,.3g} ms, of batches {self.batches[0]:,} to "
+            f"{self.batches[-1]:,}: CPUs with a model on every core, GPUs with one; from datasheets"
         )
         return Grid(caption, heads, rows, "predicted")
 
@@ -71,7 +72,9 @@ def which_machine(
 ) -> Ranking:
     """Rank machines by samples per second; traffics: by batch. names: None for all that ship with hotrow."""
     made = [_candidate(config, traffics, limit, name) for name in (machines() if names is None else names)]
-    return Ranking(limit, tuple(sorted(made, key=lambda c: (c.failure is not None, -c.samples_per_second))))
+    return Ranking(
+        limit, tuple(sorted(made, key=lambda c: (c.failure is not None, -c.samples_per_second))), tuple(traffics)
+    )
 
 
 def _candidate(config: ModelConfig, traffics: Mapping[int, Traffic], limit: float, name: str) -> Candidate:

@@ -15,6 +15,7 @@ from .sections.machines import ranking_words
 from .sections.memory import certificate_words
 from .study import CoDesign
 
+SKEWED = 1.5  # busiest over mean from which a table should be split
 FLAT = 0.05  # a knee less deep than this is hardly one
 
 
@@ -23,6 +24,8 @@ def answer(result: CoDesign) -> tuple[str, ...]:
     lines = [_traffic(result.traffic)]
     if result.shared_knee is not None:
         lines.append(_knee(result, result.shared_knee))
+    else:
+        lines.append("Fast memory: no row is looked up twice, so that no cache of rows serves anything.")
     if result.subject.certified is not None:
         lines.append(certificate_words(result.subject.certified))
     elif result.subject.assumptions:
@@ -32,7 +35,7 @@ def answer(result: CoDesign) -> tuple[str, ...]:
     if result.elsewhere is not None:
         lines += _predicted(result.elsewhere)
     if result.failure is not None:
-        lines.append(f"Nothing is measured here, for it failed: {result.failure}.")
+        lines.append(f"Measuring did not come to its end: {result.failure}.")
     if result.running:
         lines.append("This page is not finished: measurements are under way, and it is written again when they end.")
     return tuple(lines)
@@ -116,11 +119,11 @@ def _predicted(found: Elsewhere) -> list[str]:
         f"Predicted for {name}: a step of {middle.batch:,} samples takes {seconds(middle.seconds)} "
         f"({seconds(middle.low)} to {seconds(middle.high)}){where}, the largest part in "
         f"{role_name(slowest.operator.name)}, bound by {slowest.bound}.",
-        f"Machine: {ranking_words(found.ranking)}.",
+        f"Machine: {ranking_words(found.ranking)}. The limit is {_limit(found)}.",
     ]
     if found.devices:
         lines.append(f"CPU or GPU: {cross_words(found)}")
-    lines += [f"Width: {line}" for line in _width(told.widths)]
+    lines += [f"Width: {line}" for line in _width(told.widths, told.bits)]
     lines.append(f"Placement: {_placement(told)}.")
     lines.append(f"What would change this: {_changes(found.changes)}.")
     return lines
@@ -137,7 +140,7 @@ def _placement(told: Prediction) -> str:
         + f", the busiest device at {plan.balance:.2f} times the mean"
     )
     held = plan.devices[plan.work.index(max(plan.work))]
-    if len(held) == 1 and devices * max(plan.work) > (1 + WORTH) * total:
+    if len(held) == 1 and plan.balance > SKEWED:
         name = told.config.tables[held[0]].name
         words += (
             f"; table {name} alone is {max(plan.work) / total:.0%} of the bytes looked up, so it would have to be split"
@@ -145,14 +148,21 @@ def _placement(told: Prediction) -> str:
     return words
 
 
-def _width(widths: dict[int, dict[str, str]]) -> list[str]:
+def _limit(found: Elsewhere) -> str:
+    """Where the limit of latency comes from."""
+    if found.limit_given:
+        return "the one asked for"
+    return f"five times the upper end of a step of {found.answer.middle.batch:,} samples there, as none was asked for"
+
+
+def _width(widths: dict[int, dict[str, str]], own: int) -> list[str]:
     """The SIMD width beyond which no part is bound by computing."""
     if not widths:
         return []
     free = [bits for bits, bounds in widths.items() if "compute" not in bounds.values()]
     if not free:
-        return [f"some part is bound by computing at every width up to {max(widths)} bits."]
-    return [f"from {min(free)} bits on no part is bound by computing any more."]
+        return [f"{own} bits here; some part is bound by computing at every width up to {max(widths)} bits."]
+    return [f"{own} bits here; from {min(free)} bits on no part is bound by computing any more."]
 
 
 def _changes(changes: tuple[Change, ...]) -> str:

@@ -10,14 +10,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ... import HotrowError
 from ...analysis.miss_ratio import MissRatioCurve
 from ...analysis.prediction.traffic import ReuseCurve, Traffic
 from ...tracegen.profile import TraceProfile
+from ...tracegen.trace import Trace
 
 
 @dataclass(frozen=True)
 class Certified:
-    """What is known of a synthetic trace's error. profile: its name; origin: private, exact or published.
+    """What is known of a synthetic trace's error. profile: its name; origin: private, exact or published. told: the
+    trace is only said to be drawn from it.
 
     tables: each with its lookups and the estimated error of its LRU miss ratios, None where the profile does not vouch.
     """
@@ -25,6 +28,7 @@ class Certified:
     profile: str
     origin: str
     tables: tuple[tuple[str, int, float | None], ...]
+    told: bool = False
 
     @property
     def error(self) -> float | None:
@@ -41,13 +45,38 @@ class Certified:
         return tuple(name for name, lookups, error in self.tables if lookups and error is None)
 
 
-def certified(profile: TraceProfile) -> Certified:
-    """What a profile says of the traces drawn from it."""
+def certified(profile: TraceProfile, trace: Trace | None = None) -> Certified:
+    """What a profile says of the traces drawn from it; trace: one that is said to be.
+
+    Raises HotrowError where the trace cannot be: other tables, or more rows than the profile has.
+    """
+    if trace is not None:
+        names, own = [t.name for t in profile.tables], [t.name for t in trace.tables]
+        if names != own:
+            raise HotrowError(
+                f"profile {profile.name!r} is of tables {_few(names)}, the trace has {_few(own)}: it was not drawn "
+                "from it"
+            )
+        for table, made in zip(trace.tables, profile.tables, strict=True):
+            if table.accesses and (int(table.indices.max()) >= made.rows or len(np.unique(table.indices)) > made.rows):
+                raise HotrowError(
+                    f"table {table.name!r} of the trace holds rows beyond the {made.rows:,} of profile "
+                    f"{profile.name!r}; it was not drawn from it"
+                )
+            if (made.bags is None) != (table.offsets is None):
+                raise HotrowError(
+                    f"table {table.name!r}: bags in the trace or in profile {profile.name!r}, not in both; it was not "
+                    "drawn from it"
+                )
     tables = tuple(
         (t.name, t.accesses, t.certificate.estimate if t.certificate is not None and t.certificate.vouches else None)
         for t in profile.tables
     )
-    return Certified(profile.name, profile.origin, tables)
+    return Certified(profile.name, profile.origin, tables, trace is not None)
+
+
+def _few(names: list[str], most: int = 5) -> str:
+    return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])} and {len(names) - most} more"
 
 
 def capacities(curve: MissRatioCurve, missed: float, error: float) -> tuple[int | None, int | None]:

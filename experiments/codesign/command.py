@@ -18,10 +18,21 @@ from .study import CoDesign, Request, Subject, codesign, steps
 def make(subject: Subject, request: Request, out: Path, command: str, quiet: bool) -> Saved:
     """Study the subject and write page and files; the page is there, and says that it is not finished, meanwhile."""
 
+    seen: list[CoDesign] = []
+
     def notice(result: CoDesign) -> None:
+        if not seen:
+            files.clear(files.folder_of(out))
+        seen[:] = [result]
         save(page.report(result, command), out)
 
-    result = _study(subject, request, quiet, notice)
+    try:
+        result = _study(subject, request, quiet, notice)
+    except BaseException as error:
+        if seen:  # what is finished stays, and the page no longer promises more
+            why = "it was stopped by hand" if isinstance(error, KeyboardInterrupt) else str(error)
+            save(page.report(replace(seen[0], running=False, failure=why), command), out)
+        raise
     made = page.report(result, command)
     save(made, out)
     kept = files.saved(result, made, command)
@@ -42,7 +53,7 @@ def side(word: str, subject_of: Callable[[str | None], Subject], request: Reques
     subject_of: the subject of a trace by its name, None for the one asked for.
     """
     path = Path(word)
-    if path.suffix in (".html", ".json") or path.is_dir():
+    if files.is_report(path):
         return files.read(path)
     machine = word in machines() or path.suffix == ".toml"
     if machine:

@@ -14,6 +14,10 @@ from .findings import Finding
 
 Verdict = Literal["the same", "higher", "lower", "not told apart"]
 MOST_BARS = 24
+SHARED = (
+    "Both sides carry the whole error of hotrow's model of times. Where the same machine or model stands on both, much "
+    "of it cancels, and a difference is surer than its interval says."
+)
 HOWS: tuple[How, ...] = ("measured", "simulated", "predicted")
 LINES = 6  # differences in the answer
 
@@ -83,8 +87,13 @@ def _warnings(a: Saved, b: Saved, shared: tuple[Difference, ...]) -> list[str]:
     changed = [what for what, same in _subjects(a, b) if not same]
     if len(changed) > 1:
         made.append(f"{' and '.join(changed)} differ at once: no difference can be put down to one of them")
+    if a.limit != b.limit and any(d.a.name.startswith("samples/s within") for d in shared):
+        made.append(
+            f"served within different limits ({a.limit} s and {b.limit} s): samples/s, energy and cost follow them; "
+            "give both the same --limit"
+        )
     for which, report in (("A", a), ("B", b)):
-        if any("Other work shared the processor" in line for line in report.answer):
+        if report.contended:
             made.append(f"{which} was measured while other work shared the processor")
     return made
 
@@ -95,7 +104,7 @@ def _subjects(a: Saved, b: Saved) -> tuple[tuple[str, bool], ...]:
         ("the traces", a.digest == b.digest),
         ("the models", same_model),
         ("the batches", a.batch == b.batch),
-        ("the machines predicted for", a.machine == b.machine),
+        ("the machines predicted for", a.machine_digest == b.machine_digest),
     )
 
 
@@ -115,19 +124,20 @@ def _label(own: Saved, other: Saved) -> str:
     """What tells a report from the other."""
     if own.digest != other.digest:
         return own.name
-    if own.machine != other.machine:
+    if own.machine_digest != other.machine_digest:
         return own.machine or "no machine"
     return f"{own.model.name} on {own.name}"
 
 
 def _answer(found: Comparison) -> tuple[str, ...]:
     apart = [d for d in found.differences if d.verdict in ("higher", "lower")]
+    exact = sum(d.a.exact and d.b.exact for d in apart)
     alike = sum(d.verdict == "not told apart" for d in found.differences)
     same = sum(d.verdict == "the same" for d in found.differences)
     lines = [f"Mind: {warning}." for warning in found.warnings]
     lines.append(
-        f"Of {len(found.differences)} numbers in both, {len(apart)} differ by more than their intervals, {alike} are "
-        f"not told apart, and {same} are the same."
+        f"Of {len(found.differences)} numbers in both, {len(apart) - exact} differ by more than their intervals, "
+        f"{exact} are exact and differ, {alike} are not told apart, and {same} are the same."
     )
     by_size = sorted((d for d in apart if d.ratio), key=lambda d: -abs(_log(d)))
     shown = [d for how in HOWS for d in by_size if d.a.how == how and not d.a.name.startswith("table ")][:LINES]
@@ -150,6 +160,8 @@ def _subject_section(found: Comparison) -> Section:
         ("model", a.model.name, b.model.name),
         ("batch", f"{a.batch:,}", f"{b.batch:,}"),
         ("machine predicted for", a.machine or "none", b.machine or "none"),
+        ("its digest", a.machine_digest or "–", b.machine_digest or "–"),
+        ("limit of a step, s", f"{a.limit or '–'}", f"{b.limit or '–'}"),
         ("measured on", a.host.cpu or "unknown", b.host.cpu or "unknown"),
         ("hotrow", a.hotrow, b.hotrow),
         ("made by", a.made, b.made),
@@ -178,7 +190,8 @@ def _numbers(how: How, own: list[Difference]) -> Section:
     rows = tuple((d.a.name, number(d.a), number(d.b), _ratio(d), d.verdict) for d in own)
     heads = ("number", "A (interval)", "B (interval)", "B / A (interval)", "B is")
     grid = Grid(f"Numbers of both reports, {how}", heads, rows, how)
-    return Section(how, how.capitalize(), pictures=pictures, grids=(grid,))
+    words = (SHARED,) if how == "predicted" else ()
+    return Section(how, how.capitalize(), words, pictures=pictures, grids=(grid,))
 
 
 def _ratio(difference: Difference) -> str:

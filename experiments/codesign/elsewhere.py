@@ -17,11 +17,12 @@ from ...analysis.prediction.vary import AXES, vary
 from ...models.config import ModelConfig
 from ...profiling.machine_files import load_machine
 from ...tracegen.trace import Trace
-from ..prediction.command import BATCHES, Answer, Request, answer
+from ..prediction.command import Answer, Request, answer
 from ..what_if import panel
 from ..which_machine import Ranking, which_machine
 from .certified import shifted
 
+BATCHES = (1, 16, 64, 256, 1024, 4096, 16384)  # the last ones for GPUs
 FACTORS = (0.5, 2.0, 4.0)
 WORTH = 0.05  # a change of time below this is none to speak of
 
@@ -77,14 +78,26 @@ class Elsewhere:
     devices: tuple[Device, ...]
     crowd: tuple[Crowd, ...]
     error: tuple[float, float] | None
+    limit_given: bool
 
 
-def predicted(trace: Trace, config: ModelConfig, machine: str, gpu: str, error: float | None = None) -> Elsewhere:
-    """Predict `config` on `trace` for a machine, shipped or a file; error: of the trace's miss ratios.
+def predicted(
+    trace: Trace,
+    config: ModelConfig,
+    machine: str,
+    gpu: str,
+    batch: int,
+    limit: float | None = None,
+    error: float | None = None,
+) -> Elsewhere:
+    """Predict `config` on `trace` for a machine, shipped or a file.
 
-    Raises HotrowError where the machine is unknown or too small.
+    batch: that decisions are about, cut to the trace's samples. limit: seconds that a step may take. error: of the
+    trace's miss ratios. Raises HotrowError where the machine is unknown or too small.
     """
-    found = answer(config, trace, machine, Request([size for size in BATCHES if size <= trace.samples]))
+    chosen = min(batch, trace.samples)
+    batches = sorted({chosen, *(size for size in BATCHES if size <= trace.samples)})
+    found = answer(config, trace, machine, Request(batches, limit=limit, middle=chosen))
     middle = found.traffic[found.middle.batch]
     cpu = found.machine.kind == "cpu"
     return Elsewhere(
@@ -96,6 +109,7 @@ def predicted(trace: Trace, config: ModelConfig, machine: str, gpu: str, error: 
         devices=_devices(found, gpu) if cpu else (),
         crowd=_crowd(found, middle) if cpu else (),
         error=None if error is None else _moved(found, middle, error),
+        limit_given=limit is not None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from .study import CoDesign, plain
 
 VERSION = 1
 NAME = "report.json"
+FINDINGS = "findings.csv"
+FORMULA = re.compile(r"[=@\t]|[+-][^\d.∞]")  # what a spreadsheet may take for one
 
 
 class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,11 +35,16 @@ class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     capacity_rows: tuple[int, ...]
     miss_ratio: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if len(self.capacity_rows) != len(self.miss_ratio):
+            raise HotrowError(f"a curve of {len(self.capacity_rows)} capacities and {len(self.miss_ratio)} ratios")
+
 
 class Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A report as a file. version: of this format; hotrow: that made it, by the command `made`.
 
-    digest: of the trace's lookups. machine: that times are predicted for. details: everything as plain values.
+    digest: of the trace's lookups. machine: that times are predicted for, with a digest of its file; limit: seconds of
+    a step. contended: whether other work disturbed a measurement. details: everything as plain values.
     """
 
     version: int
@@ -47,6 +55,9 @@ class Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: ModelConfig
     batch: int
     machine: str | None
+    machine_digest: str | None
+    limit: float | None
+    contended: bool
     host: Host
     answer: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -61,6 +72,8 @@ class Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def saved(result: CoDesign, page: Report, command: str) -> Saved:
     """The report as it is kept."""
+    told = None if result.elsewhere is None else result.elsewhere.answer
+    steps = () if result.measured is None else result.measured.profile.steps
     capacities = log_spaced(result.curves.shared.distinct)
     curve = Curve(tuple(capacities.tolist()), tuple(result.curves.shared.miss_ratio(capacities).tolist()))
     return Saved(
@@ -71,7 +84,10 @@ def saved(result: CoDesign, page: Report, command: str) -> Saved:
         digest(result.subject.trace),
         result.subject.config,
         result.request.batch,
-        result.request.machine,
+        None if told is None else told.machine.name,
+        None if told is None else hashlib.sha256(msgspec.json.encode(told.machine)).hexdigest()[:16],
+        None if told is None else told.limit,
+        any(step.total.metadata.get("contended") for step in steps),
         result.host,
         page.answer,
         findings(result),
@@ -95,12 +111,30 @@ def folder_of(page: Path) -> Path:
     return page.with_suffix("") if page.suffix else page.with_name(f"{page.name}-files")
 
 
+def clear(folder: Path) -> None:
+    """Remove what an earlier report left in its folder, so that it is not taken for a later one's."""
+    for old in (folder / NAME, folder / FINDINGS, *folder.glob("tables/*.csv"), *folder.glob("figures/*.svg")):
+        old.unlink(missing_ok=True)
+
+
+def is_report(path: Path) -> bool:
+    """Whether a word of --compare means a report: a page, the folder beside one, or JSON that is no profile."""
+    if path.suffix == ".html" or (path.is_dir() and (path / NAME).exists()):
+        return True
+    if path.suffix != ".json":
+        return False
+    try:
+        return "origin" not in msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError):
+        return True  # read says what is wrong
+
+
 def write(kept: Saved, page: Report, folder: Path) -> None:
     """report.json, findings.csv, and every table and figure as a file of its own."""
     _write(folder / NAME, msgspec.json.format(msgspec.json.encode(kept), indent=1).decode())
     heads = ("name", "value", "low", "high", "unit", "how")
     rows = ([f.name, f.value, f.low, f.high, f.unit, f.how] for f in kept.findings)
-    _write(folder / "findings.csv", as_csv(heads, rows))
+    _write(folder / FINDINGS, as_csv(heads, rows))
     for section in page.sections:
         for k, grid in enumerate(section.grids, 1):
             _write(folder / "tables" / f"{section.anchor}-{k}.csv", _grid(grid))
@@ -142,7 +176,12 @@ def as_csv(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _grid(grid: Grid) -> str:
-    return as_csv((*grid.heads, "how"), ([*row, grid.how] for row in grid.rows))
+    return as_csv((*grid.heads, "how"), ([*map(harmless, row), grid.how] for row in grid.rows))
+
+
+def harmless(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: a name may begin with anything."""
+    return f"'{cell}" if FORMULA.match(cell) else cell
 
 
 def _write(path: Path, text: str) -> None:

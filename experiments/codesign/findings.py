@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import msgspec
 
+from ... import HotrowError
 from ..cache_sizing import rows_for
 from ..grid import How
 from ..measured.operator_grids import role_name
@@ -25,6 +27,15 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high: float
     unit: str
     how: How
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.value <= self.high):
+            raise HotrowError(f"{self.name}: {self.value} within {self.low} … {self.high}")
+
+    @property
+    def exact(self) -> bool:
+        """Whether it has no interval."""
+        return self.low == self.high
 
 
 def findings(result: CoDesign) -> tuple[Finding, ...]:
@@ -51,8 +62,8 @@ def _traffic(result: CoDesign) -> Iterator[Finding]:
             f"table {table.name}: lookups of the hottest 1 % of rows", table.top_percent_share, "of 1", "measured"
         )
     if knee is not None:
-        low, high = knee.low or knee.capacity, knee.high or knee.capacity
-        yield Finding("knee of one LRU cache", knee.capacity, low, high, "rows", "simulated")
+        if knee.low is not None and knee.high is not None:  # else it is where the rows end, see touched rows
+            yield Finding("knee of one LRU cache", knee.capacity, knee.low, knee.high, "rows", "simulated")
         yield exact("hits at the knee", 1 - knee.miss_ratio, "of 1", "simulated")
         yield exact(f"rows for {GOAL:.0%} of the reachable hits", rows_for(shared, GOAL), "rows", "simulated")
     for name, curve in zip(result.curves.names, result.curves.tables, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
@@ -58,7 +59,7 @@ class Request:
     """How it is studied. batch: samples per step. machine: that times are predicted for, shipped or a file, None for
     no predictions; gpu: that it is compared with. measure: none, steps, axes (SIMD width, threads, precision and
     stacks as well), or all (models side by side as well). here: this host's calibrated machine file, to hold
-    predictions against measurements.
+    predictions against measurements. limit: seconds that a step may take, None for five times a predicted one.
     """
 
     batch: int = 256
@@ -67,8 +68,11 @@ class Request:
     gpu: str = "h100"
     measure: Measure = "axes"
     here: Machine | None = None
+    limit: float | None = None
 
     def __post_init__(self) -> None:
+        if self.limit is not None and not 0 < self.limit < math.inf:
+            raise HotrowError(f"a latency limit of {self.limit} s; it must be above 0")
         if self.measure not in get_args(Measure):
             raise HotrowError(f"measure {self.measure!r}; known are {', '.join(get_args(Measure))}")
         if self.here is not None:
@@ -148,6 +152,8 @@ def codesign(
     """
     request = request or Request()
     trace, config = subject.trace, subject.config
+    if not trace.accesses:
+        raise HotrowError(f"trace {subject.name!r}: no lookups; there is nothing to report on")
     curves = lru_curves(trace, request.seed)
     row_bytes = 4 * config.dim
     found = curves.shared_knee
@@ -165,8 +171,9 @@ def codesign(
     notice(made)
     if request.machine is not None:
         part = trace.samples_between(0, max(1, trace.samples * LOOKUPS // max(trace.accesses, LOOKUPS)))
-        error = None if subject.certified is None else subject.certified.error
-        made = replace(made, elsewhere=predicted(part, config, request.machine, request.gpu, error))
+        known = None if subject.certified is None else subject.certified.error
+        found_there = predicted(part, config, request.machine, request.gpu, request.batch, request.limit, known)
+        made = replace(made, elsewhere=found_there)
         notice(made)
     advance(1)
     asked = question(request)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ... import __version__
+from ... import HotrowError, __version__
 from .options import (
     DEFAULT_TRACE,
     Batch,
@@ -97,6 +98,9 @@ def report(
     here: Annotated[
         Path | None, typer.Option(help="This machine's file by hotrow calibrate, to hold predictions against.")
     ] = None,
+    limit: Annotated[
+        float | None, typer.Option(help="Milliseconds that a step may take; five times a predicted one if left out.")
+    ] = None,
     certificate: Annotated[
         Path | None, typer.Option(help="Profile that the trace was drawn from: its error is carried through.")
     ] = None,
@@ -119,14 +123,16 @@ def report(
     from ..codesign.study import Request
 
     calibrated = None if here is None else load_machine(here)
-    request = Request(batch, seed, None if machine == "none" else machine, gpu, measure, calibrated)  # type: ignore[arg-type]
+    at_most = None if limit is None else limit / 1e3
+    request = Request(batch, seed, None if machine == "none" else machine, gpu, measure, calibrated, at_most)  # type: ignore[arg-type]
     said = f"hotrow {__version__}: hotrow {shlex.join(sys.argv[1:])}"
 
     def subject_of(name: str | None) -> Subject:
         return _subject(name or trace, preset, scale, certificate, format)
 
     if compare is not None:
-        a, b = (command.side(word, subject_of, request, said, quiet) for word in compare)
+        a = command.side(compare[0], subject_of, request, said, quiet)
+        b = command.side(compare[1], subject_of, replace(request, limit=a.limit), said, quiet)
         answer = command.compare(a, b, out, said).answer
         if as_json:
             print_json({"out": str(out), "answer": answer})
@@ -149,8 +155,13 @@ def _subject(name: str, preset: str | None, scale: float, certificate: Path | No
     from ..codesign.certified import certified
     from ..codesign.study import Subject
 
-    profile = load_profile(certificate) if certificate is not None else profile_named(name)
-    known = certified(profile) if profile is not None and any(t.certificate for t in profile.tables) else None
     loaded = load_trace(name, format)
+    known, profile = None, profile_named(name)
+    if certificate is not None:
+        if scale != 1:
+            raise HotrowError("--certificate with --scale; other ids have another error, so leave one out")
+        known = certified(load_profile(certificate), loaded)
+    elif profile is not None and scale == 1 and any(t.certificate for t in profile.tables):
+        known = certified(profile)
     source, assumptions = trace_source(name)
     return Subject(loaded, Path(name).name, source, model_on(preset, loaded, scale), assumptions, known)

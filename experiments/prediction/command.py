@@ -32,7 +32,8 @@ LARGE_TABLES = 4.0  # times the last cache: above, most first accesses would mis
 class Request:
     """What to predict. limit: seconds a step may take, None for five times one undisturbed step of the middle batch.
 
-    devices: to shard the tables over. against: another machine to compare with. fitted: a file of coefficients.
+    middle: the batch that decisions are about, None for the one in the middle of the list. devices: to shard the tables
+    over. against: another machine to compare with. fitted: a file of coefficients.
     """
 
     batches: Sequence[int] = BATCHES
@@ -43,6 +44,12 @@ class Request:
     devices: int = 8
     against: str | None = None
     fitted: Path | None = None
+    middle: int | None = None
+
+    @property
+    def middle_batch(self) -> int:
+        """The batch that decisions are about."""
+        return self.batches[len(self.batches) // 2] if self.middle is None else self.middle
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +69,8 @@ class Answer:
     widths: dict[int, dict[str, str]]
     ratios: dict[int, float]
     notes: tuple[str, ...]
-
-    @property
-    def middle(self) -> Prediction:
-        """The prediction of the middle batch."""
-        return self.predictions[len(self.predictions) // 2]
+    middle: Prediction  # of the batch that decisions are about
+    bits: int  # of SIMD that the coefficients are for
 
 
 def coefficients(machine: Machine, request: Request) -> Coefficients:
@@ -105,11 +109,12 @@ def answer(config: ModelConfig, trace: Trace, name: str, request: Request) -> An
         other = costs_of(peer)
     traffic = {batch: traffic_of(trace, config, batch) for batch in request.batches}
     made = tuple(predict(config, own, costs, request.mode, request.setting) for own in traffic.values())
-    middle = traffic[request.batches[len(request.batches) // 2]]
+    middle = traffic[request.middle_batch]
     limit = decisions.limit_for(predict(config, middle, costs)) if request.limit is None else request.limit
     found = decisions.best_throughput(config, traffic, costs, limit, request.setting.threads)
     rate = found.samples_per_second if found else 0.0
     capacity = next(iter(machine.memory.values())).capacity.base
+    bits = _bits(machine, request)
     ratios: dict[int, float] = {}
     if other is not None:
         ratios = decisions.crossover(
@@ -126,9 +131,11 @@ def answer(config: ModelConfig, trace: Trace, name: str, request: Request) -> An
         economy=decisions.economy(machine, traffic[found.batch], found) if found else None,
         tiers=decisions.tiers(config, middle, machine, rate),
         plans=_plans(config, middle, request.devices, capacity),
-        widths={} if costs.kind == "gpu" else decisions.bounds_by_width(config, middle, costs, _bits(machine, request)),
+        widths={} if costs.kind == "gpu" else decisions.bounds_by_width(config, middle, costs, bits),
         ratios=ratios,
         notes=(*_notes(machine, costs), *_trace_notes(config, middle, costs)),
+        middle=next(step for step in made if step.batch == middle.batch),
+        bits=bits,
     )
 
 

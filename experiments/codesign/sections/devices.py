@@ -60,10 +60,16 @@ def cross_words(found: Elsewhere) -> str:
     """Where the GPU overtakes, with the interval."""
     batches = [float(d.batch) for d in found.devices]
     name, cpu = found.gpu, found.answer.machine.name
+    unsure = [d.batch for d in found.devices if d.low < 1 < d.high]
+    doubt = (
+        "which is surer than the prediction's interval everywhere"
+        if not unsure
+        else f"but the interval includes both at batch {', '.join(f'{batch:,}' for batch in unsure)}"
+    )
     if found.devices[0].ratio >= 1:
-        return f"{name} serves more than all cores of {cpu} at every batch tried."
+        return f"{name} serves more than all cores of {cpu} at every batch tried, {doubt}."
     if len(batches) < 2 or found.devices[-1].ratio < 1:
-        return f"All cores of {cpu} serve more than {name} at every batch tried."
+        return f"All cores of {cpu} serve more than {name} at every batch tried, {doubt}."
     at = passes_one(batches, [d.ratio for d in found.devices])
     soonest = 0.0 if found.devices[0].high >= 1 else passes_one(batches, [d.high for d in found.devices])
     latest = passes_one(batches, [d.low for d in found.devices])

@@ -16,7 +16,7 @@ CAPTIONS = {
     "roofline": "The model's parts under the ceilings of several machines, by their datasheets.",
     "what-if": "A step's time when one thing of the machine changes and all else stays.",
 }
-NEAR = DATASHEET_FACTOR**2  # that two predictions may differ by and mean the same
+NEAR = DATASHEET_FACTOR ** (2 * 2**0.5)  # two independent errors of the square of it each, in quadrature
 SHOWN = 12  # machines in a figure
 
 
@@ -39,7 +39,7 @@ def _elsewhere(result: CoDesign) -> Section:
         low, high = (prediction.seconds(each) for each in result.elsewhere.error)
         words.append(
             f"The synthetic trace's certified error moves the step at batch {found.middle.batch:,} between {low} and "
-            f"{high}, which is little beside the prediction's own interval."
+            f"{high}, within the prediction's own interval."
             if _small(result)
             else f"The synthetic trace's certified error moves the step at batch {found.middle.batch:,} between {low} "
             f"and {high}, beyond the prediction's own interval."
@@ -68,8 +68,8 @@ def ranking_words(ranking: Ranking) -> str:
     served = [c for c in ranking.candidates if c.failure is None]
     near = sum(NEAR * c.samples_per_second >= best.samples_per_second for c in served)
     return (
-        f"{words}. A prediction from a datasheet can be wrong by a factor of {NEAR:g}, and {near} of the {len(served)} "
-        f"machines that keep the limit are within that of {best.name}: they are not told apart"
+        f"{words}. Two predictions from datasheets can differ by a factor of {NEAR:.2g} and mean the same, and {near} "
+        f"of the {len(served)} machines that keep the limit are within that of {best.name}: they are not told apart"
     )
 
 

@@ -16,7 +16,8 @@ from ..study import CoDesign
 GOAL = 0.9  # of the reachable hits
 REACHABLE = (
     "Reachable is the hit ratio of a cache that holds every row: first accesses always miss. The columns name the "
-    "smallest LRU cache that gets this share of the reachable hits."
+    "smallest LRU cache that gets this share of the reachable hits. The knee is where the curve, over the logarithm of "
+    "the capacity, lies furthest below the line between its ends."
 )
 
 
@@ -53,14 +54,16 @@ def section(result: CoDesign) -> Section:
 
 def certificate_words(known: Certified) -> str:
     """What a profile says of the error of a trace drawn from it."""
+    drawn = "are said to be" if known.told else "were"
     if known.error is not None:
         return (
-            f"The lookups were drawn from the {known.origin} profile {known.profile!r}, whose certificate estimates "
-            f"LRU miss ratios to be within {known.error:.4f} of the real trace's, in the mean over cache sizes. Here "
-            "this is taken as the error at every size. It says nothing about other policies."
+            f"The lookups {drawn} drawn from the {known.origin} profile {known.profile!r}, whose certificate estimates "
+            f"each table's LRU miss ratios to be within {known.error:.4f} (their mean) of the real trace's, in the "
+            "mean over cache sizes. Here this is taken as the error at every size, of one cache for all tables too, "
+            "which is assumed. It says nothing about other policies."
         )
     return (
-        f"The lookups were drawn from the {known.origin} profile {known.profile!r}, which does not vouch for "
+        f"The lookups {drawn} drawn from the {known.origin} profile {known.profile!r}, which does not vouch for "
         f"{_listed(known.unvouched)}: take what is said of caches as said of the synthetic trace, not of the real one."
     )
 
@@ -78,7 +81,8 @@ def _certified(result: CoDesign, known: Certified) -> list[Grid]:
         return []
     hits = 1 - knee.miss_ratio
     rows = rows_for(curve, GOAL)
-    low, high = capacities(curve, float(curve.miss_ratio([rows])[0]), error)
+    missed = float(curve.miss_ratio([rows])[0])
+    low, high = capacities(curve, missed, error)
     most = "more than any cache of this trace" if high is None else f"{high:,} rows ({_bytes(result, high)})"
     cells = (
         (
@@ -87,7 +91,7 @@ def _certified(result: CoDesign, known: Certified) -> list[Grid]:
             f"{max(0.0, hits - error):.2%} to {min(1.0, hits + error):.2%}",
         ),
         (
-            f"rows for {GOAL:.0%} of the reachable hits",
+            f"rows until {missed:.2%} miss ({GOAL:.0%} of the reachable hits)",
             f"{rows:,} ({_bytes(result, rows)})",
             f"{low or 0:,} rows ({_bytes(result, low or 0)}) to {most}",
         ),

@@ -5,12 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hotrow import HotrowError
 from hotrow.analysis.miss_ratio import lru_curve
 from hotrow.analysis.prediction.traffic import traffic_of
 from hotrow.experiments.codesign.certified import Certified, capacities, certified, shifted
 from hotrow.models.config import load_preset
 from hotrow.models.inputs import uniform_trace
+from hotrow.tracegen.generate import generate
 from hotrow.tracegen.published import load_profile
+from hotrow.tracegen.trace import TableLookups, Trace
 
 
 def test_error_is_the_mean_by_lookups_of_tables_that_are_looked_up() -> None:
@@ -56,3 +59,20 @@ def test_shifted_traffic_misses_more_by_the_error_where_there_is_room() -> None:
         assert less.rows.outlasting[k] == pytest.approx(max(0, before.rows.outlasting[k] - 0.05))
     assert more.rows.outlasting[0] == before.rows.outlasting[0]
     assert more.tables != before.tables
+
+
+def test_a_trace_that_cannot_come_from_the_profile_is_refused() -> None:
+    profile = load_profile("c2k_web07")
+    own = generate(profile, 500, 1)
+    known = certified(profile, own)
+    assert known.told
+    assert known.tables == certified(profile).tables
+    table = own.tables[0]
+    beyond = np.append(table.indices, profile.tables[0].rows)
+    for other, words in (
+        (Trace((TableLookups("another", table.rows, table.indices),)), "of tables"),
+        (Trace((TableLookups(table.name, profile.tables[0].rows + 1, beyond),)), "rows beyond"),
+        (Trace((TableLookups(table.name, table.rows, table.indices, np.arange(501)),)), "bags in"),
+    ):
+        with pytest.raises(HotrowError, match=words):
+            certified(profile, other)

@@ -77,7 +77,7 @@ def test_measurements_of_other_machines_and_libraries_are_warned_of(a: Saved) ->
 
 def test_two_changes_at_once_are_warned_of(a: Saved, b: Saved) -> None:
     assert compare(a, b).warnings == ()
-    both = msgspec.structs.replace(b, machine="genoa")
+    both = msgspec.structs.replace(b, machine_digest="another")
     assert "differ at once" in compare(a, both).warnings[0]
 
 
@@ -112,6 +112,7 @@ def test_a_report_is_read_as_it_was_written(a: Saved, tmp_path: Path) -> None:
         ("[]", "not a report"),
         ('{"version": 99}', "of version 99"),
         ('{"version": 1, "hotrow": 3}', "a damaged report"),
+        ('{"version": 1, "origin": "exact"}', "a damaged report"),
     ],
 )
 def test_damaged_reports_are_refused(tmp_path: Path, text: str, words: str) -> None:
@@ -124,3 +125,39 @@ def test_damaged_reports_are_refused(tmp_path: Path, text: str, words: str) -> N
 def test_a_missing_report_is_said(tmp_path: Path) -> None:
     with pytest.raises(HotrowError, match="cannot be read"):
         files.read(tmp_path / "none.html")
+
+
+def test_numbers_outside_their_interval_and_lame_curves_are_damage(a: Saved, tmp_path: Path) -> None:
+    whole = msgspec.json.decode(msgspec.json.encode(a))
+    for change in (
+        {"findings": [{**whole["findings"][0], "low": 1e18}]},
+        {"curve": {"capacity_rows": [1, 2], "miss_ratio": [0.5]}},
+    ):
+        path = tmp_path / "report.json"
+        path.write_bytes(msgspec.json.encode({**whole, **change}))
+        with pytest.raises(HotrowError, match="a damaged report"):
+            files.read(path)
+
+
+def test_what_an_earlier_report_left_is_cleared(a: Saved, tmp_path: Path) -> None:
+    from hotrow.experiments.grid import Grid
+    from hotrow.experiments.report import Report, Section
+
+    grid = Grid("g", ("a",), (("=1+1",), ("+5 %",), ("-3",), ("@SUM(A1)",)), "measured")
+    files.write(a, Report("t", (), (Section("s", "S", grids=(grid,)),), ""), tmp_path)
+    (tmp_path / "mine.txt").write_text("kept")
+    lines = (tmp_path / "tables" / "s-1.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["a", "'=1+1", "+5 %", "-3", "'@SUM(A1)"]
+    files.clear(tmp_path)
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["mine.txt"]
+
+
+def test_profiles_and_folders_of_traces_are_no_reports(tmp_path: Path) -> None:
+    (tmp_path / "profile.json").write_text('{"version": 4, "origin": "exact"}')
+    (tmp_path / "damaged.json").write_text("{")
+    (tmp_path / "trace").mkdir()
+    assert not files.is_report(tmp_path / "profile.json")
+    assert not files.is_report(tmp_path / "trace")
+    assert not files.is_report(Path("skylake"))
+    assert files.is_report(tmp_path / "damaged.json")
+    assert files.is_report(tmp_path / "page.html")

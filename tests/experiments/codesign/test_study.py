@@ -1,5 +1,7 @@
 """The study behind a report: its stages, its answer in words, what failing leaves."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +11,12 @@ from hotrow import HotrowError
 from hotrow.analysis.predict import predict
 from hotrow.analysis.prediction.operators import Setting
 from hotrow.analysis.prediction.vary import vary
-from hotrow.experiments.codesign import page, study
+from hotrow.experiments.codesign import command, page, study
 from hotrow.experiments.codesign.answer import answer
 from hotrow.experiments.codesign.certified import Certified
-from hotrow.experiments.codesign.elsewhere import ratio_interval
+from hotrow.experiments.codesign.elsewhere import Device, ratio_interval
 from hotrow.experiments.codesign.findings import findings
+from hotrow.experiments.codesign.sections.devices import cross_words
 from hotrow.experiments.codesign.study import CoDesign, Request, Subject, codesign
 from hotrow.models.config import for_trace, load_preset
 from hotrow.profiling.machine_files import load_machine
@@ -131,6 +134,7 @@ def test_findings_lie_in_their_intervals_and_have_names_of_their_own(told: CoDes
         ({"measure": "some"}, "known are none, steps"),
         ({"machine": "nosuch"}, "nosuch"),
         ({"gpu": "skylake"}, "is no GPU"),
+        ({"limit": 0.0}, "must be above 0"),
         ({"measure": "steps", "here": load_machine("skylake")}, "was not calibrated"),
         ({"here": load_machine("skylake")}, "leave it out or measure something"),
     ],
@@ -138,3 +142,58 @@ def test_findings_lie_in_their_intervals_and_have_names_of_their_own(told: CoDes
 def test_bad_requests_are_one_line(request_of: dict[str, Any], words: str) -> None:
     with pytest.raises(HotrowError, match=words):
         codesign(subject(), Request(**{"measure": "none", **request_of}))
+
+
+def test_an_empty_trace_is_refused_before_the_first_page() -> None:
+    empty = Trace((TableLookups("t", 5, np.zeros(0, np.int64), np.zeros(4, np.int64)),))
+    made = Subject(empty, "empty", "Made.", for_trace(load_preset("rm1"), empty))
+    seen: list[CoDesign] = []
+    with pytest.raises(HotrowError, match="no lookups"):
+        codesign(made, Request(2, measure="none"), notice=seen.append)
+    assert seen == []
+
+
+def test_predictions_are_about_the_batch_that_was_asked_for(told: CoDesign) -> None:
+    assert told.elsewhere is not None
+    assert told.elsewhere.answer.middle.batch == 32
+    assert max(d.batch for d in told.elsewhere.devices) == 4096  # of 6,000 samples
+
+
+def test_a_limit_is_kept_and_said() -> None:
+    result = codesign(subject(), Request(32, measure="none", limit=0.5))
+    assert result.elsewhere is not None
+    assert result.elsewhere.ranking.limit == 0.5
+    assert "The limit is the one asked for." in " ".join(answer(result))
+
+
+def test_a_report_that_is_stopped_says_so_and_leaves_nothing_of_an_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "page.html"
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "report.json").write_text("of an earlier run")
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study.profile_answer, "answer", stop)
+    with pytest.raises(KeyboardInterrupt):
+        command.make(subject(), Request(32, measure="steps"), out, "a test", True)
+    assert "it was stopped by hand" in out.read_text()
+    assert "under way" not in out.read_text()
+    assert not (tmp_path / "page" / "report.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("ratios", "words"),
+    [
+        (((0.2, 0.1, 0.4), (0.9, 0.5, 2.0)), "at every batch tried, but the interval includes both at batch 64"),
+        (((0.2, 0.1, 0.4), (0.5, 0.3, 0.9)), "at every batch tried, which is surer than"),
+        (((2.0, 1.5, 3.0), (4.0, 3.0, 5.0)), "h100 serves more than all cores of skylake at every batch tried, which"),
+        (((0.5, 0.25, 0.9), (2.0, 1.5, 4.0)), "from batch 8 on"),
+    ],
+)
+def test_words_on_the_gpu_are_as_sure_as_the_interval(told: CoDesign, ratios: Any, words: str) -> None:
+    assert told.elsewhere is not None
+    made = tuple(Device(batch, 1.0, 1.0, 1.0, *r) for batch, r in zip((1, 64), ratios, strict=True))
+    assert words in cross_words(replace(told.elsewhere, devices=made))
