@@ -22,7 +22,7 @@ def flat_memory(nbytes: int) -> Tensor:
     """
     if nbytes < HUGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
         return torch.empty(nbytes, dtype=torch.uint8)
-    area = mmap.mmap(-1, nbytes + HUGE_PAGE)
+    area = mmap.mmap(-1, nbytes + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # shared memory stays small
     with suppress(OSError):  # a system without them: small pages hold the same numbers
         area.madvise(mmap.MADV_HUGEPAGE)
     memory = torch.frombuffer(area, dtype=torch.uint8)

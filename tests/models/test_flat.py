@@ -47,3 +47,18 @@ def test_a_models_tables_can_be_copied_and_saved(tmp_path: Path) -> None:
     twin.tables[1].weight.detach().zero_()
     assert torch.equal(load_file(tmp_path / "m")["tables.1.weight"], other.weight)
     assert bool(other.weight.any())
+
+
+def test_large_tables_lie_on_huge_pages_where_the_system_has_them() -> None:
+    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not setting.exists() or "[never]" in setting.read_text():
+        pytest.skip("this system has no transparent huge pages")
+
+    def huge() -> int:
+        text = Path("/proc/self/smaps_rollup").read_text()
+        return 1024 * int(text.partition("AnonHugePages:")[2].split()[0])
+
+    before = huge()
+    memory = flat_memory(64 * HUGE_PAGE)
+    memory.zero_()
+    assert huge() - before > 32 * HUGE_PAGE
