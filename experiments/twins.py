@@ -85,7 +85,7 @@ def conclusions(trace: Trace, capacity: int | None = None) -> tuple[Conclusions,
 def _ordered(plans: list[Plan]) -> str:
     """Rules by balance; a step apart of less than ALIKE is none."""
     ranked = sorted(plans, key=lambda made: made.balance)
-    words = ranked[0].rule
+    words: str = ranked[0].rule
     for before, after in pairwise(ranked):
         words += f"{' = ' if after.balance < before.balance * (1 + ALIKE) else ', '}{after.rule}"
     return words

@@ -76,6 +76,6 @@ def test_what_cannot_be_written_is_known_before_the_work(tmp_path: Path) -> None
     check_writable(tmp_path, folder=True)
     if sys.platform == "linux":
         for path, folder in ((Path("/proc/a.toml"), False), (Path("/proc/new/b"), True), (Path("/sys"), True)):
-            with pytest.raises(HotrowError, match="no file can be made in /(proc|sys)"):
+            with pytest.raises(HotrowError, match=r"no file can be made in /(proc|sys)"):
                 check_writable(path, folder)
     assert not (tmp_path / "new").exists()

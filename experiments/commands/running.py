@@ -152,6 +152,7 @@ def calibrate(
     Example: hotrow calibrate here.toml --out figures
     """
     from ... import progress
+
     if machine.suffix != ".toml":
         raise HotrowError(f"{machine}: a machine file ends in .toml; name it {machine.name}.toml")
     from ...profiling.calibration import calibrate as calibration
