@@ -73,6 +73,10 @@ def cross_words(found: Elsewhere) -> str:
     at = passes_one(batches, [d.ratio for d in found.devices])
     soonest = 0.0 if found.devices[0].high >= 1 else passes_one(batches, [d.high for d in found.devices])
     latest = passes_one(batches, [d.low for d in found.devices])
-    start = "below the smallest batch" if not soonest else f"{soonest:,.3g}"
-    end = "beyond the largest batch" if latest is None else f"{latest:,.3g}"
-    return f"{name} serves more than all cores of {cpu} from batch {at:,.3g} on (interval {start} to {end})."
+    start = "below the smallest batch" if not soonest else _batch(soonest)
+    end = "beyond the largest batch" if latest is None else _batch(latest)
+    return f"{name} serves more than all cores of {cpu} from batch {_batch(at or 0.0)} on (interval {start} to {end})."
+
+
+def _batch(size: float) -> str:
+    return f"{size:,.0f}" if size >= 10 else f"{size:.2g}"
