@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,8 +78,7 @@ def configurations(sizes: Sizes, simd: tuple[str, ...], processors: int) -> tupl
     memory = {"row_bytes": sizes.rows, "working_sets": sizes.tables, "bags": sizes.bags, "streams": sizes.streams}
     isas = tuple(sizes.isas or widths(simd) or (NATIVE,))
     most = sizes.threads or processors
-    settings = [(isa, 1) for isa in isas] + [(isas[-1], most)] * (most > 1)
-    for isa, threads in settings:
+    for threads, isa in itertools.product(sorted({1, most}), isas):
         if isa != "scalar" or isas == ("scalar",):  # no library is known to gather in scalar code
             made.append(Configuration(f"memory {isa} {threads}", f"{module}:memory", memory, isa=isa, threads=threads))
         shapes = {"shapes": [list(shape) for shape in sizes.shapes]}

@@ -96,6 +96,7 @@ def test_steps_counts_the_processes() -> None:
         "products scalar 1",
         "memory avx2 1",
         "products avx2 1",
+        "products scalar 2",
         "memory avx2 2",
         "products avx2 2",
     ]
