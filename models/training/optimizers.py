@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
@@ -181,7 +182,7 @@ def _flat(values: Tensor) -> Any:
     values = values.detach()
     if not values.is_contiguous():
         values = values.contiguous()  # gradients of a sum are one row, repeated without a copy
-    return values.numpy().reshape(len(values), -1)
+    return values.numpy().reshape(len(values), math.prod(values.shape[1:]))  # there may be no rows
 
 
 def _adagrad_rows(weight: Tensor, sums: Tensor, rows: Tensor, gradients: Tensor, rate: float, by_row: bool) -> None:

@@ -152,3 +152,16 @@ def test_memory_for_sums_is_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HotrowError, match=r"Adagrad needs 0\.0 GiB and 0\.0 GiB of memory are free; --scale"):
         make_optimizer("adagrad", model)
     make_optimizer("sgd", model)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adagrad", "rwsadagrad"])
+def test_a_batch_without_lookups_changes_no_row(kind: str) -> None:
+    config = ModelConfig("m", 3, (4,), (6, 1), "dot", (TableConfig("a", 9, 4),))
+    model = DLRM(config)
+    before = model.tables[0].weight.detach().clone()
+    optimizer = make_optimizer(kind, model)
+    empty = torch.zeros(0, dtype=torch.int64)
+    logits = model(torch.ones(2, 3), (empty,), (torch.zeros(3, dtype=torch.int64),))
+    click_loss(logits, torch.ones(2), "mse").backward()
+    optimizer.step(0.1)
+    assert torch.equal(model.tables[0].weight.detach(), before)
