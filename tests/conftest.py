@@ -1,6 +1,7 @@
 """Fixtures that more than one folder of tests uses."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,3 +14,9 @@ def shared() -> Path:
     if not (folder / "data" / "index.json").is_file():
         pytest.skip(f"no real traces at {folder}; set HOTROW_SHARED to their folder")
     return folder
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C through to programs that tests start, also where a shell runs the tests in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
