@@ -10,7 +10,6 @@ from typing import Any
 from ... import HotrowError
 from ...analysis.predict import Prediction, check_fits, predict
 from ...analysis.prediction.coefficients import datasheet
-from ...analysis.prediction.costs import Coefficients
 from ...analysis.prediction.operators import Setting
 from ...analysis.prediction.traffic import Traffic
 from ...analysis.prediction.vary import AXES, vary
@@ -177,9 +176,5 @@ def _doubling(most: int) -> Sequence[int]:
 
 
 def _moved(found: Answer, traffic: Traffic, error: float) -> tuple[float, float]:
-    ends = [_seconds(found.config, shifted(traffic, by), found.costs) for by in (-error, error)]
+    ends = [predict(found.config, shifted(traffic, by), found.costs).seconds for by in (-error, error)]
     return ends[0], ends[1]
-
-
-def _seconds(config: ModelConfig, traffic: Traffic, costs: Coefficients) -> float:
-    return predict(config, traffic, costs).seconds

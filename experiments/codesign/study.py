@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -104,7 +104,7 @@ class CoDesign:
     measured: profile_answer.Answer | None = None
     trust: Trust | None = None
     failure: str | None = None
-    running: bool = field(default=False)  # more is to come
+    running: bool = False  # more is to come
 
     @property
     def shared_knee(self) -> Knee | None:

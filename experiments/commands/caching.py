@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +24,9 @@ from .options import (
     trace_parts,
 )
 from .traces import samples_in
+
+if TYPE_CHECKING:
+    from ..grid import Grid
 
 LEVELS = "32K/8,1M/16,32M/16"  # a server core's L1, L2 and share of L3
 PROCESSOR = "Processor caches"
@@ -130,10 +135,7 @@ def cache(
         study = cache_study.cache_study(load_trace(trace, format), request, advance)
     if out is not None:
         save_figures(cache_study.figures(study), out)
-    if as_json:
-        print_json(cache_study.plain(study))
-        return
-    print_grids(cache_study.grids(study))
+    _say(cache_study.grids(study), partial(cache_study.plain, study), as_json)
 
 
 def _in_samples(
@@ -154,12 +156,7 @@ def _in_samples(
         curves = sampled_curves(Counted(trace_parts(trace, format), advance), sample, row_bytes, capacities)
     if out is not None:
         save_figures(curves.figures(), out)
-    if as_json:
-        print_json(curves.plain())
-        return
-    print_grids((curves.grid(),))
-    if not quiet:
-        print_notes((LEFT_OUT,))
+    _say((curves.grid(),), curves.plain, as_json, () if quiet else (LEFT_OUT,))
 
 
 def _in_parts(
@@ -191,9 +188,14 @@ def _in_parts(
         )
     if out is not None:
         save_figures(exact_curves.figures(found), out)
+    notes = () if quiet else (exact_curves.LEFT_OUT,)
+    _say((exact_curves.grid(found),), partial(exact_curves.plain, found), as_json, notes)
+
+
+def _say(grids: Sequence[Grid], plain: Callable[[], Any], as_json: bool, notes: Sequence[str] = ()) -> None:
+    """The answer as JSON, or as tables with notes."""
     if as_json:
-        print_json(exact_curves.plain(found))
+        print_json(plain())
         return
-    print_grids((exact_curves.grid(found),))
-    if not quiet:
-        print_notes((exact_curves.LEFT_OUT,))
+    print_grids(grids)
+    print_notes(notes)

@@ -135,6 +135,22 @@ def build(configuration: Configuration) -> Workload:
     return made
 
 
+def warm(request_file: Path, folder: Path, calls: int) -> tuple[Request, Callable[[], Any]]:
+    """For children that only call one step: the request and its step, called so often; then FOLDER/ready is there."""
+    let_look_in()
+    request = msgspec.json.decode(request_file.read_bytes(), type=Request)
+    settle(request)
+    workload = build(request.configuration)
+    import torch
+
+    torch.set_num_threads(request.configuration.threads)
+    step = workload.steps[request.step] if request.step else next(iter(workload.steps.values()))
+    for _ in range(calls):
+        step()
+    (folder / "ready").touch()
+    return request, step
+
+
 def _timed(workload: Workload, request: Request) -> list[StepRun]:
     """Every step's run; they are taken in random order and returned in the workload's."""
     import numpy as np

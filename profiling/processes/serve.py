@@ -12,10 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from .child import Request, build, let_look_in, settle
+from .child import Request, warm
 
 WARM_UP = 5
 SPIN = 0.002  # seconds before an arrival from which on it is awaited without sleep
@@ -23,17 +22,7 @@ SPIN = 0.002  # seconds before an arrival from which on it is awaited without sl
 
 def main(request_file: Path, folder: Path) -> None:
     """Serve what the request says."""
-    let_look_in()
-    request = msgspec.json.decode(request_file.read_bytes(), type=Request)
-    settle(request)
-    workload = build(request.configuration)
-    import torch
-
-    torch.set_num_threads(request.configuration.threads)
-    step = workload.steps[request.step] if request.step else next(iter(workload.steps.values()))
-    for _ in range(WARM_UP):
-        step()
-    (folder / "ready").touch()
+    request, step = warm(request_file, folder, WARM_UP)
     go = folder.parent / "go"
     while not go.exists() or not go.read_text():
         time.sleep(0.005)

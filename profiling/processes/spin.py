@@ -9,10 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
-from .child import Request, build, let_look_in, settle
+from .child import warm
 
 WARM_UP = 3
 LOOK_EVERY = 0.02  # seconds between looks for the end
@@ -20,17 +19,7 @@ LOOK_EVERY = 0.02  # seconds between looks for the end
 
 def main(request_file: Path, folder: Path) -> None:
     """Spin the first step of the request's configuration, or the one that its arguments name."""
-    let_look_in()
-    request = msgspec.json.decode(request_file.read_bytes(), type=Request)
-    settle(request)
-    workload = build(request.configuration)
-    import torch
-
-    torch.set_num_threads(request.configuration.threads)
-    step = workload.steps[request.step] if request.step else next(iter(workload.steps.values()))
-    for _ in range(WARM_UP):
-        step()
-    (folder / "ready").touch()
+    _, step = warm(request_file, folder, WARM_UP)
     calls = []
     look = time.monotonic()
     while True:
