@@ -161,8 +161,8 @@ def _width(widths: dict[int, dict[str, str]], own: int) -> list[str]:
         return []
     free = [bits for bits, bounds in widths.items() if "compute" not in bounds.values()]
     if not free:
-        return [f"{own} bits here; some part is bound by computing at every width up to {max(widths)} bits."]
-    return [f"{own} bits here; from {min(free)} bits on no part is bound by computing any more."]
+        return [f"{own} bits there; some part is bound by computing at every width up to {max(widths)} bits."]
+    return [f"{own} bits there; from {min(free)} bits on no part is bound by computing any more."]
 
 
 def _changes(changes: tuple[Change, ...]) -> str:
