@@ -253,9 +253,9 @@ def test_audit_fails_where_noise_is_missing(monkeypatch: pytest.MonkeyPatch) -> 
 def test_audit_fails_where_a_statistic_is_released_over_and_over() -> None:
     def repeated(measured, bounds, ledger, names):
         # ledgers that do not know of each other, so none of them refuses
-        return {"reuse": [add_noise(measured, bounds, Ledger("laplace", EPSILON), names)["reuse"] for _ in range(16)]}
+        return {"reuse": [add_noise(measured, bounds, Ledger("laplace", EPSILON), names)["reuse"] for _ in range(40)]}
 
-    assert audited_epsilon(repeated, trials=1000) > EPSILON
+    assert audited_epsilon(repeated, trials=400) > EPSILON
 
 
 def log_canaries() -> tuple[list[ClockedTable], list[ClockedTable]]:
