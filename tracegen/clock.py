@@ -12,12 +12,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import HotrowError
-from .trace import TableLookups, Trace
+from ..jit import kernel
+from .trace import Indices, TableLookups, Trace
+from .vocabulary import WideVocabulary
+
+Ints = NDArray[np.int64]
+
+NO_USERS = "the unit 'user' needs user ids and this trace has none; add a user column or choose the unit 'sample'"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What is public of a table: samples × per_sample slots, and one_hot: whether every kept sample has exactly one
+    lookup, by the form of the log."""
+
+    name: str
+    samples: int
+    per_sample: int
+    one_hot: bool
+
+    def __post_init__(self) -> None:
+        if self.per_sample < 1:
+            raise HotrowError(f"table {self.name!r}: {self.per_sample} slots per sample; at least 1 is needed")
+
+    @property
+    def length(self) -> int:
+        """Slots of the clock, empty ones included."""
+        return self.samples * self.per_sample
 
 
 @dataclass(frozen=True, eq=False)
 class ClockedTable:
-    """One table's lookups on the clock.
+    """One table's lookups on its clock, all of them.
 
     declared: rows of the table. samples, per_sample: the clock, samples × per_sample slots. one_hot: every kept
     sample has exactly one lookup, by the form of the log. ids: distinct row ids that occur, rising;
@@ -29,51 +55,59 @@ class ClockedTable:
     samples: int
     per_sample: int
     one_hot: bool
-    ids: NDArray[np.int64]
-    numbers: NDArray[np.int64]
-    slots: NDArray[np.int64]
+    ids: Ints
+    numbers: Ints
+    slots: Ints
 
     @property
     def length(self) -> int:
         """Slots of the clock, empty ones included."""
         return self.samples * self.per_sample
 
-    @property
-    def accesses(self) -> int:
-        """Slots that hold a row."""
-        return len(self.slots)
 
-    def bag_sizes(self) -> NDArray[np.int64]:
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """The lookups of one table in successive samples, on the clock of the whole log.
+
+    ids: row ids [accesses]; slots: int64 [accesses], strictly rising, from the log's begin; samples: before … before +
+    samples − 1; declared: rows; cut: lookups that did not fit into their sample's slots.
+    """
+
+    ids: Indices
+    slots: Ints
+    before: int
+    samples: int
+    declared: int
+    cut: int = 0
+
+    def bag_sizes(self, per_sample: int) -> Ints:
         """Filled slots of every sample, int64 [samples]."""
-        return np.bincount(self.slots // self.per_sample, minlength=self.samples).astype(np.int64)
+        return np.bincount(self.slots // per_sample - self.before, minlength=self.samples).astype(np.int64)
 
 
-def place(table: TableLookups, per_sample: int, kept: NDArray[np.bool_] | None = None) -> tuple[ClockedTable, int]:
-    """The table on a clock of `per_sample` slots per sample, and how many lookups did not fit and were cut.
+def place(table: TableLookups, per_sample: int, before: int = 0, kept: NDArray[np.bool_] | None = None) -> Placed:
+    """The lookups on a clock of `per_sample` slots per sample, `before` of which went before; what does not fit is cut.
 
     kept: bool [samples]; samples that are not kept become empty (their lookups are not counted as cut).
     """
-    if per_sample < 1:
-        raise HotrowError(f"table {table.name!r}: {per_sample} slots per sample; at least 1 is needed")
     if table.offsets is None:
         slots, indices, cut = np.arange(table.samples, dtype=np.int64) * per_sample, table.indices, 0
     else:
-        sample = np.repeat(np.arange(table.samples), np.diff(table.offsets))
-        place_in_bag = np.arange(table.accesses) - table.offsets[sample]
-        fits = place_in_bag < per_sample
-        slots, indices = (sample * per_sample + place_in_bag)[fits], table.indices[fits]
-        cut = int(np.count_nonzero(~fits if kept is None else ~fits & kept[sample]))
+        sizes = np.diff(table.offsets)
+        sample = np.repeat(np.arange(table.samples), sizes)
+        place_in_bag = np.arange(table.accesses) - np.repeat(table.offsets[:-1], sizes)
+        slots, indices, cut = sample * per_sample + place_in_bag, table.indices, 0
+        if len(sizes) and int(sizes.max()) > per_sample:
+            fits = place_in_bag < per_sample
+            slots, indices = slots[fits], indices[fits]
+            cut = int(np.count_nonzero(~fits if kept is None else ~fits & kept[sample]))
     if kept is not None:
         stays = kept[slots // per_sample]
         slots, indices = slots[stays], indices[stays]
-    ids, numbers = dense(indices)
-    placed = ClockedTable(
-        table.name, table.rows, table.samples, per_sample, table.offsets is None, ids, numbers, slots.astype(np.int64)
-    )
-    return placed, cut
+    return Placed(indices, slots + before * per_sample, before, table.samples, table.rows, cut)
 
 
-def dense(indices: NDArray[np.int64] | NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def dense(indices: NDArray[np.int64] | NDArray[np.int32]) -> tuple[Ints, Ints]:
     """Distinct ids, rising, and every lookup's index among them, both int64."""
     if len(indices) and int(indices.max()) <= 8 * len(indices) + 1024:
         seen = np.zeros(int(indices.max()) + 1, np.bool_)
@@ -83,19 +117,32 @@ def dense(indices: NDArray[np.int64] | NDArray[np.int32]) -> tuple[NDArray[np.in
     return ids.astype(np.int64), numbers.astype(np.int64)
 
 
-def kept_samples(trace: Trace, most: int) -> NDArray[np.bool_]:
-    """Which samples stay when every user keeps the first `most` samples; bool [samples].
+class Keeping:
+    """Which samples stay when every user keeps the first `most` samples of a log that comes in parts.
 
-    Depends, for each sample, on its own user's samples alone. Raises HotrowError without user ids.
+    Depends, for each sample, on its own user's samples alone. Memory: 20 to 40 bytes a user.
     """
-    if trace.user is None:
-        raise HotrowError(
-            "the unit 'user' needs user ids and this trace has none; add a user column or choose the unit 'sample'"
-        )
-    order = np.argsort(trace.user, kind="stable")
-    users = trace.user[order]
-    starts = np.flatnonzero(np.concatenate(([True], users[1:] != users[:-1]))) if len(users) else np.zeros(0, np.int64)
-    rank = np.arange(len(users)) - np.repeat(starts, np.diff(np.append(starts, len(users))))
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._users = WideVocabulary()
+        self._counts = np.zeros(0, np.int32)
+
+    def kept(self, part: Trace) -> NDArray[np.bool_]:
+        """bool [samples of the next part]. Raises HotrowError without user ids."""
+        if part.user is None:
+            raise HotrowError(NO_USERS)
+        numbers = self._users.number(part.user)
+        if self._users.size > len(self._counts):
+            self._counts = np.append(self._counts, np.zeros(self._users.size, np.int32))
+        return _kept(numbers, self._counts, self._most)
+
+
+@kernel
+def _kept(users: NDArray[np.int32], counts: NDArray[np.int32], most: int) -> NDArray[np.bool_]:
     kept = np.empty(len(users), np.bool_)
-    kept[order] = rank < most
+    for s in range(len(users)):
+        kept[s] = counts[users[s]] < most
+        if kept[s]:
+            counts[users[s]] += 1
     return kept

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .locality import SMALL, reuse_edges
+from .locality import SHAPE_WINDOWS, SMALL, reuse_edges
 from .packed import Packed
 from .popularity import spectrum
 from .profile import TableLocality, TableProfile, Variant
@@ -34,7 +35,10 @@ class Released:
 
 
 def fit_table(released: Released, filled: int) -> TableProfile:
-    """A table profile whose counts, bags and samples agree; `filled` samples are not empty."""
+    """A table profile whose counts, bags and samples agree; `filled` samples are not empty.
+
+    Its windows and contents are still empty: see completed.
+    """
     bags = None if released.one_hot else _bags(released, filled)
     accesses = filled if bags is None else int(np.arange(len(bags)) @ bags)
     counts = fit_counts(
@@ -57,9 +61,9 @@ def fit_table(released: Released, filled: int) -> TableProfile:
         spans=Packed.of(values["spans"]),
         births=Packed.of(values["births"]),
         pairs=Packed.of(values["pairs"]),
-        windows=Packed.of(values["windows"]),
+        windows=Packed.of(np.zeros((0, SHAPE_WINDOWS), np.int64)),
         noise=released.noise,
-        **{name: Packed.of(values[name]) for name in ("pages", "steps", "contents") if name in values},
+        **{name: Packed.of(values[name]) for name in ("pages", "steps") if name in values},
     )
     sizes = None if bags is None else tuple((int(s), int(n)) for s, n in enumerate(bags) if n > 0)
     return TableProfile(
@@ -70,6 +74,15 @@ def fit_table(released: Released, filled: int) -> TableProfile:
         locality if accesses else None,
         Variant("renewal") if accesses else Variant(),
     )
+
+
+def completed(table: TableProfile, values: dict[str, Ints], noise: dict[str, float]) -> TableProfile:
+    """The table with released values that were counted by what it says: windows, and of bags contents."""
+    if table.locality is None:
+        return table
+    known = {name: Packed.of(value) for name, value in values.items()}
+    locality = msgspec.structs.replace(table.locality, noise={**table.locality.noise, **noise}, **known)
+    return msgspec.structs.replace(table, locality=locality)
 
 
 def _bags(released: Released, filled: int) -> Ints:

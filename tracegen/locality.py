@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..jit import kernel
 from .clock import ClockedTable
+from .scale.numbering import grown
 
 Ints = NDArray[np.int64]
 
@@ -69,18 +70,47 @@ class History(NamedTuple):
 
 def history(table: ClockedTable, windows: int) -> History:
     """Per-row counts and slots, and the age matrix over `windows` windows of the clock."""
-    edges = reuse_edges(table.length)
-    return History(
-        *_history(
-            table.numbers,
-            table.slots,
-            len(table.ids),
-            edges,
-            octave_starts(edges, table.length),
-            window_length(table.length, windows),
-            octaves(table.length),
-        )
-    )
+    past = Past(table.length, windows)
+    past.add(table.numbers, table.slots, len(table.ids))
+    return past.history()
+
+
+class Past:
+    """A History while a table comes in parts: 32 bytes a row, whatever the number of lookups."""
+
+    def __init__(self, length: int, windows: int) -> None:
+        self._edges = reuse_edges(length)
+        self._starts = octave_starts(self._edges, length)
+        self._width = window_length(length, windows)
+        self._rows = 0
+        self._known = np.zeros((0, 4), np.int64)  # of every row: count, first and last slot, octave before + 1
+        self._ages = np.zeros((-(-int(self._edges[-1]) // self._width), len(self._edges)), np.int64)
+        self._pairs = np.zeros((octaves(length), octaves(length)), np.int64)
+
+    def add(self, numbers: Ints, slots: Ints, rows: int) -> None:
+        """The next lookups; numbers are below `rows`, the rows seen so far."""
+        self._rows = rows
+        self._known = grown(self._known, rows)
+        _remember(numbers, slots, self._known, self._ages, self._pairs, self._edges, self._starts, self._width)
+
+    def history(self) -> History:
+        """Of all lookups so far."""
+        return History(*self._known[: self._rows, :3].T, self._ages, self._pairs)
+
+
+class Reuse:
+    """Accesses per reuse-time bin while a table comes in parts: 8 bytes a row. found: int64 [bins]."""
+
+    def __init__(self, length: int) -> None:
+        self._edges = reuse_edges(length)
+        self._starts = octave_starts(self._edges, length)
+        self._next = np.zeros(0, np.int64)  # of every row: last slot + 1, 0 for none
+        self.found = np.zeros(len(self._edges) - 1, np.int64)
+
+    def add(self, numbers: Ints, slots: Ints, rows: int) -> None:
+        """The next lookups; numbers are below `rows`, the rows seen so far."""
+        self._next = grown(self._next, rows)
+        _recur(numbers, slots, self._next, self.found, self._edges, self._starts)
 
 
 def window_length(length: int, windows: int) -> int:
@@ -94,36 +124,41 @@ def octave_starts(edges: Ints, length: int) -> Ints:
 
 
 @kernel
-def _history(
-    numbers: Ints, slots: Ints, rows: int, edges: Ints, starts: Ints, width: int, octaves: int
-) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+def _remember(
+    numbers: Ints, slots: Ints, known: Ints, ages: Ints, pairs: Ints, edges: Ints, starts: Ints, width: int
+) -> None:
     bins = len(edges) - 1
-    windows = (edges[-1] + width - 1) // width
-    counts = np.zeros(rows, np.int64)
-    first = np.zeros(rows, np.int64)
-    last = np.zeros(rows, np.int64)
-    before = np.full(rows, -1, np.int64)  # octave of the row's previous reuse time
-    ages = np.zeros((windows, bins + 1), np.int64)
-    pairs = np.zeros((octaves, octaves), np.int64)
     for i in range(len(numbers)):
         row = numbers[i]
         slot = slots[i]
-        if counts[row] == 0:
-            first[row] = slot
+        if known[row, 0] == 0:
+            known[row, 1] = slot
             ages[slot // width, bins] += 1
         else:
-            reuse = slot - last[row]
+            reuse = slot - known[row, 2]
             octave = int(math.log2(reuse))
             b = starts[octave]
             while b < bins - 1 and reuse >= edges[b + 1]:
                 b += 1
             ages[slot // width, b] += 1
-            if before[row] >= 0:
-                pairs[before[row], octave] += 1
-            before[row] = octave
-        last[row] = slot
-        counts[row] += 1
-    return counts, first, last, ages, pairs
+            if known[row, 3] > 0:
+                pairs[known[row, 3] - 1, octave] += 1
+            known[row, 3] = octave + 1
+        known[row, 2] = slot
+        known[row, 0] += 1
+
+
+@kernel
+def _recur(numbers: Ints, slots: Ints, following: Ints, found: Ints, edges: Ints, starts: Ints) -> None:
+    for i in range(len(numbers)):
+        row = numbers[i]
+        if following[row] > 0:
+            reuse = slots[i] + 1 - following[row]
+            b = starts[int(math.log2(reuse))]
+            while b < len(found) - 1 and reuse >= edges[b + 1]:
+                b += 1
+            found[b] += 1
+        following[row] = slots[i] + 1
 
 
 def span_table(seen: History, length: int) -> Ints:
@@ -153,10 +188,10 @@ def death_table(seen: History, length: int, windows: int) -> Ints:
     return np.bincount(seen.last // width, minlength=-(-length // width)).astype(np.int64)
 
 
-def activity(table: ClockedTable, group: Ints, groups: int) -> Ints:
+def activity(numbers: Ints, slots: Ints, length: int, group: Ints, groups: int) -> Ints:
     """Accesses per group × window of the clock; group: of every row, −1 for none."""
-    of_access = group[table.numbers]
-    counted = of_access >= 0
-    window = table.slots[counted] * SHAPE_WINDOWS // table.length
+    of_access = group[numbers]
+    counted = np.flatnonzero(of_access >= 0)
+    window = slots[counted] * SHAPE_WINDOWS // length
     flat = np.bincount(of_access[counted] * SHAPE_WINDOWS + window, minlength=groups * SHAPE_WINDOWS)
     return flat.reshape(groups, SHAPE_WINDOWS).astype(np.int64)

@@ -1,21 +1,29 @@
-"""measure: a clocked table's exact statistics; what is released of them, with noise, is release.py's business."""
+"""measure: a log's exact statistics, part by part; what is released of them, with noise, is release.py's business.
+
+Everything is a sum over lookups, samples or rows, so that memory grows with the rows and not with the log. It is read
+twice: windows and contents need to be told what is hot and what is cold, from the statistics of the first reading.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import HotrowError
 from . import locality
-from .clock import ClockedTable, place
-from .fit import Released, fit_table
+from .clock import Clock, Keeping, Placed, place
+from .fit import Released, completed, fit_table
 from .packed import Packed
 from .profile import TableProfile, TraceProfile
 from .samples.bags import FRACTION, bag_contents, size_steps
 from .samples.coupling import Column, Coupling, fractions_for, joint_counts, table_order
-from .samples.layout import page_reuse
+from .samples.layout import PAGE_ROWS
 from .samples.levels import thresholds
+from .scale.log import Log
+from .scale.numbering import Numbering, grown
 from .trace import Trace
 
 Ints = NDArray[np.int64]
@@ -35,35 +43,155 @@ ASSUMPTIONS = (
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A table's exact statistics before noise; windows are counted only once the hot buckets are known."""
+    """A table's exact statistics of the first reading, before noise, and what the second needs of its rows."""
 
-    table: ClockedTable
+    clock: Clock
+    declared: int
     values: dict[str, Ints]
+    rows: Numbering
     bucket_of_row: Ints
 
 
-def measure(table: ClockedTable, windows: int, key: int = 0) -> Measured:
-    """All statistics but windows and contents, exact. key: of the hash that puts rows into buckets."""
-    seen = locality.history(table, windows)
-    small = np.bincount(np.minimum(seen.counts, locality.SMALL + 1), minlength=locality.SMALL + 2)[1:]
-    excess = np.zeros(table.length // (locality.SMALL + 1) + 1, np.int64)
-    above = np.sort(seen.counts[seen.counts > locality.SMALL + 1])[::-1] - (locality.SMALL + 1)
-    excess[: len(above)] = above
-    buckets, bucket_of_row = hashed(table, seen.counts, key)
-    values = {
-        "distinct": np.array([len(table.ids)]),
-        "popularity": np.concatenate((small, excess)),
-        "buckets": buckets,
-        "spans": locality.span_table(seen, table.length),
-        "births": locality.birth_table(seen, table.length),
-        "reuse": seen.ages[:, :-1].sum(0),
-        "ages": np.concatenate((seen.ages.ravel(), locality.death_table(seen, table.length, windows))),
-        "pairs": seen.pairs,
-        "bags": np.bincount(table.bag_sizes(), minlength=table.per_sample + 1),
-        "pages": page_reuse(table),
-        "steps": size_steps(table.bag_sizes(), table.per_sample),
-    }
-    return Measured(table, values, bucket_of_row)
+class Measuring:
+    """The first reading of a table: all statistics but windows and contents."""
+
+    def __init__(self, clock: Clock, windows: int) -> None:
+        self.clock = clock
+        self.cut = 0
+        self._windows = windows
+        self._declared = 0
+        self._rows, self._pages = Numbering(), Numbering()
+        self._past = locality.Past(clock.length, windows)
+        self._page_of_row = np.zeros(0, np.int64)
+        self._page_reuse = locality.Reuse(clock.length)
+        self._bags = np.zeros(clock.per_sample + 1, np.int64)
+        self._size_before = np.zeros(0, np.int64)
+        self._steps = size_steps(self._size_before, clock.per_sample)
+
+    def add(self, part: Placed) -> None:
+        """The next samples."""
+        before = self._rows.size
+        numbers = self._rows.number(part.ids)
+        rows = self._rows.size
+        self._page_of_row = grown(self._page_of_row, rows)
+        self._page_of_row[before:rows] = self._pages.number(self._rows.ids[before:] // PAGE_ROWS)
+        self._past.add(numbers, part.slots, rows)
+        self._page_reuse.add(self._page_of_row[numbers], part.slots, self._pages.size)
+        self._declared = max(self._declared, part.declared)
+        self.cut += part.cut
+        if not self.clock.one_hot:
+            self._add_bags(part.bag_sizes(self.clock.per_sample))
+
+    def _add_bags(self, sizes: Ints) -> None:
+        self._bags += np.bincount(sizes, minlength=len(self._bags))
+        self._steps += size_steps(np.concatenate((self._size_before, sizes)), self.clock.per_sample)
+        self._size_before = sizes[-1:] if len(sizes) else self._size_before
+
+    def measured(self, key: int = 0) -> Measured:
+        """What was found, exact. key: of the hash that puts rows into buckets."""
+        length = self.clock.length
+        seen = self._past.history()
+        small = np.bincount(np.minimum(seen.counts, locality.SMALL + 1), minlength=locality.SMALL + 2)[1:]
+        excess = np.zeros(length // (locality.SMALL + 1) + 1, np.int64)
+        above = np.sort(seen.counts[seen.counts > locality.SMALL + 1])[::-1] - (locality.SMALL + 1)
+        excess[: len(above)] = above
+        buckets, bucket_of_row = hashed(self._rows.ids, seen.counts, self._declared, key)
+        values = {
+            "distinct": np.array([self._rows.size]),
+            "popularity": np.concatenate((small, excess)),
+            "buckets": buckets,
+            "spans": locality.span_table(seen, length),
+            "births": locality.birth_table(seen, length),
+            "reuse": seen.ages[:, :-1].sum(0),
+            "ages": np.concatenate((seen.ages.ravel(), locality.death_table(seen, length, self._windows))),
+            "pairs": seen.pairs,
+            "pages": self._page_reuse.found,
+        }
+        if not self.clock.one_hot:
+            values |= {"bags": self._bags, "steps": self._steps}
+        return Measured(self.clock, self._declared, values, self._rows, bucket_of_row)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What the second reading is told, from the released values of the first. hot: buckets; limit: the reuse time
+    beyond which a lookup is cold in its bag; limits: those of the coupling, none where there is none."""
+
+    hot: Ints
+    limit: int
+    limits: Ints
+
+
+class Second:
+    """The second reading of a table: windows, contents, and its column of joint counts."""
+
+    def __init__(self, measured: Measured, asked: Asked) -> None:
+        self.clock, self.limits = measured.clock, asked.limits
+        self._rows, self._limit = measured.rows, asked.limit
+        rank = np.full(len(measured.values["buckets"]), -1, np.int64)
+        rank[asked.hot] = np.arange(len(asked.hot))
+        self._group = rank[measured.bucket_of_row]
+        self._windows = np.zeros((len(asked.hot), locality.SHAPE_WINDOWS), np.int64)
+        self._contents: Ints | None = None
+        rows = measured.rows.size
+        self._cold = np.zeros(0 if measured.clock.one_hot else rows, np.int64)
+        self._coupled = np.zeros(rows if len(asked.limits) else 0, np.int64)
+
+    def add(self, part: Placed) -> Column:
+        """The next samples; what coupling needs of them."""
+        clock, rows = self.clock, self._rows
+        numbers = rows.number(part.ids)
+        if rows.size > len(self._group):
+            raise HotrowError(
+                f"table {clock.name!r}: rows that were not there before; the log changed while it was read"
+            )
+        self._windows += locality.activity(numbers, part.slots, clock.length, self._group, len(self._windows))
+        column = Column(
+            numbers, part.slots, rows.size, part.samples, clock.per_sample, part.before, following=self._cold
+        )
+        if not clock.one_hot:
+            found = bag_contents(column, self._limit)
+            self._contents = found if self._contents is None else self._contents + found
+        return replace(column, following=self._coupled)
+
+    def values(self) -> dict[str, Ints]:
+        """Windows, int64 [hot, SHAPE_WINDOWS], and of bags contents."""
+        found = {"windows": self._windows}
+        return found if self._contents is None else {**found, "contents": self._contents}
+
+
+def read_first(log: Log, tables: Sequence[Measuring], most: int | None = None) -> int:
+    """Let the tables measure the log; a user's samples beyond `most` are emptied. Returns the samples that stay."""
+    filled = 0
+    for parts, stay in placed(log, [table.clock for table in tables], most):
+        filled += stay
+        for table, part in zip(tables, parts, strict=True):
+            table.add(part)
+    return filled
+
+
+def read_again(log: Log, tables: Sequence[Second], order: Sequence[int], most: int | None = None) -> list[Ints]:
+    """Let the tables measure the log again; joint counts of all but the first in coupling order, if it is not empty."""
+    joints: list[Ints] = []
+    for parts, _ in placed(log, [table.clock for table in tables], most):
+        columns = [table.add(part) for table, part in zip(tables, parts, strict=True)]
+        if order:
+            found = joint_counts([columns[k] for k in order], [tables[k].limits for k in order])
+            joints = [a + b for a, b in zip(joints, found, strict=True)] if joints else found
+    return joints
+
+
+def placed(log: Log, clocks: Sequence[Clock], most: int | None) -> Iterator[tuple[list[Placed], int]]:
+    """The log's parts on the clocks of its tables, and how many of their samples were not emptied."""
+    keeping = None if most is None else Keeping(most)
+    before = 0
+    for part in log.parts():
+        kept = None if keeping is None else keeping.kept(part)
+        yield (
+            [place(table, clock.per_sample, before, kept) for table, clock in zip(part.tables, clocks, strict=True)],
+            part.samples if kept is None else int(np.count_nonzero(kept)),
+        )
+        before += part.samples
 
 
 def hot_buckets(counts: Ints, threshold: float) -> Ints:
@@ -72,47 +200,9 @@ def hot_buckets(counts: Ints, threshold: float) -> Ints:
     return order[counts[order] >= threshold]
 
 
-def hot_windows(measured: Measured, hot: Ints) -> Ints:
-    """Accesses of the hot buckets per window, int64 [hot, SHAPE_WINDOWS]."""
-    rank = np.full(len(measured.values["buckets"]), -1, np.int64)
-    rank[hot] = np.arange(len(hot))
-    return locality.activity(measured.table, rank[measured.bucket_of_row], len(hot))
-
-
-def contents(table: ClockedTable, limit: int) -> Ints:
-    """Bags by size and by lookups after more than `limit` slots, and for the first time: see bags.bag_contents."""
-    return bag_contents(table.numbers, table.slots, max(1, len(table.ids)), table.samples, table.per_sample, limit)
-
-
 def contents_limit(reuse: Ints, distinct: int, length: int) -> int:
     """The reuse time beyond which a lookup is cold in its bag, from released values."""
     return int(thresholds(reuse, distinct, locality.reuse_edges(length), (FRACTION,))[0])
-
-
-def exact_profile(trace: Trace, name: str = "trace") -> TraceProfile:
-    """All statistics without noise: NOT PRIVATE."""
-    tables, clocks = [], []
-    for table in trace.tables:
-        longest = 1 if table.offsets is None else max(1, int(table.bag_sizes().max(initial=1)))
-        clocked, _ = place(table, longest)
-        measured = measure(clocked, exact_windows(clocked))
-        clocks.append(clocked)
-        noise = dict.fromkeys((*measured.values, "windows", "contents"), 0.0)
-        tables.append(fit_table(released(clocked, exact(measured), noise), table.samples))
-    source = "measured on the trace itself, without noise; NOT PRIVATE"
-    coupling = None
-    if len(clocks) > 1 and trace.samples:
-        fractions = fractions_for([clock.per_sample for clock in clocks], trace.samples, 0.0)
-        order = table_order([table.distinct for table in tables])
-        limits = [limits_of(table, fractions) for table in tables]
-        joints = joint_counts([column(clocks[k]) for k in order], [limits[k] for k in order])
-        coupling = Coupling(order, Packed.of(np.array(limits)), tuple(Packed.of(j) for j in joints), 0.0)
-    return TraceProfile(name, "exact", source, trace.samples, tuple(tables), ASSUMPTIONS, coupling=coupling)
-
-
-def column(table: ClockedTable) -> Column:
-    """The table as coupling sees it."""
-    return Column(table.numbers, table.slots, max(1, len(table.ids)), table.samples, table.per_sample)
 
 
 def limits_of(table: TableProfile, fractions: tuple[float, ...]) -> Ints:
@@ -123,33 +213,61 @@ def limits_of(table: TableProfile, fractions: tuple[float, ...]) -> Ints:
     return thresholds(table.locality.reuse.array(), table.distinct, edges, fractions)
 
 
-def exact(measured: Measured) -> dict[str, Ints]:
-    """The statistics without noise: not private."""
-    values, table = measured.values, measured.table
-    values = {**values, "windows": hot_windows(measured, hot_buckets(values["buckets"], HOT_COUNT))}
-    if table.one_hot:
-        return {name: value for name, value in values.items() if name not in OF_BAGS}
-    return {**values, "contents": contents(table, contents_limit(values["reuse"], len(table.ids), table.length))}
-
-
-def exact_windows(table: ClockedTable) -> int:
-    """Age windows of an exact profile."""
-    return int(np.clip(table.length // EXACT_WINDOW, 1, 512))
-
-
-def hashed(table: ClockedTable, counts: Ints, key: int) -> tuple[Ints, Ints]:
+def hashed(ids: Ints, counts: Ints, declared: int, key: int) -> tuple[Ints, Ints]:
     """Accesses per bucket, and the bucket of every row: its id in a small table, else a keyed hash of it."""
-    if table.declared <= BUCKETS:
-        size, bucket = table.declared, table.ids
+    if declared <= BUCKETS:
+        size, bucket = declared, ids
     else:
         size = BUCKETS
-        mixed = table.ids.astype(np.uint64) ^ np.uint64(key)
+        mixed = ids.astype(np.uint64) ^ np.uint64(key)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):  # SplitMix64's finalizer
             mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
         bucket = (mixed % np.uint64(size)).astype(np.int64)
     return np.bincount(bucket, weights=counts, minlength=size).astype(np.int64), bucket
 
 
-def released(table: ClockedTable, values: dict[str, Ints], noise: dict[str, float]) -> Released:
+def released(measured: Measured, values: dict[str, Ints], noise: dict[str, float]) -> Released:
     """Values, exact or noisy, with the table's public facts."""
-    return Released(table.name, table.declared, table.samples, table.per_sample, table.one_hot, values, noise)
+    clock = measured.clock
+    return Released(clock.name, measured.declared, clock.samples, clock.per_sample, clock.one_hot, values, noise)
+
+
+# ---------------------------------------------------------------- without noise
+
+
+def exact_profile(trace: Trace | Log, name: str = "trace") -> TraceProfile:
+    """All statistics without noise: NOT PRIVATE."""
+    log = Log.of(trace)
+    clocks = [Clock(table.name, log.samples, table.longest, table.one_hot) for table in log.tables]
+    reading = [Measuring(clock, exact_windows(clock)) for clock in clocks]
+    read_first(log, reading)
+    found = [table.measured() for table in reading]
+    drafts = [fit_table(released(m, m.values, dict.fromkeys(m.values, 0.0)), log.samples) for m in found]
+    order: tuple[int, ...] = ()
+    fractions: tuple[float, ...] = ()
+    if len(clocks) > 1 and log.samples:
+        order = table_order([table.distinct for table in drafts])
+        fractions = fractions_for([clock.per_sample for clock in clocks], log.samples, 0.0)
+    limits = [limits_of(table, fractions) for table in drafts]
+    second = [Second(m, _asked(m, limit)) for m, limit in zip(found, limits, strict=True)]
+    joints = read_again(log, second, order)
+    tables = tuple(
+        completed(draft, values, dict.fromkeys(values, 0.0))
+        for draft, values in zip(drafts, [table.values() for table in second], strict=True)
+    )
+    coupling = None
+    if order:
+        coupling = Coupling(order, Packed.of(np.array(limits)), tuple(Packed.of(j) for j in joints), 0.0)
+    source = "measured on the trace itself, without noise; NOT PRIVATE"
+    return TraceProfile(name, "exact", source, log.samples, tables, ASSUMPTIONS, coupling=coupling)
+
+
+def _asked(measured: Measured, limits: Ints) -> Asked:
+    values, clock = measured.values, measured.clock
+    limit = contents_limit(values["reuse"], int(values["distinct"][0]), clock.length)
+    return Asked(hot_buckets(values["buckets"], HOT_COUNT), limit, limits)
+
+
+def exact_windows(clock: Clock) -> int:
+    """Age windows of an exact profile."""
+    return int(np.clip(clock.length // EXACT_WINDOW, 1, 512))

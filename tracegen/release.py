@@ -49,7 +49,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,27 +57,27 @@ from numpy.typing import NDArray
 
 from .. import HotrowError
 from . import locality
-from .clock import ClockedTable, kept_samples, place
+from .clock import NO_USERS, Clock
 from .disclosure import privacy_header
-from .fit import fit_table
+from .fit import completed, fit_table
 from .measure import (
     ASSUMPTIONS,
     HOT_COUNT,
     OF_BAGS,
+    Asked,
     Measured,
-    column,
-    contents,
+    Measuring,
+    Second,
     contents_limit,
     hot_buckets,
-    hot_windows,
-    limits_of,
-    measure,
+    read_again,
+    read_first,
     released,
 )
-from .packed import Packed
 from .privacy import Charge, Ledger, Mechanism, PrivacyBudget, Unit, deviation, noise_scale, rho_of
 from .profile import TableProfile, TraceProfile
-from .samples.coupling import Coupling, fractions_for, joint_counts, table_order
+from .samples.joint_release import joint_plan, noisy_coupling
+from .scale.log import Log, TableForm
 from .trace import Trace
 
 Ints = NDArray[np.int64]
@@ -129,34 +129,22 @@ class Bounds:
     limit: float
 
 
-def plan(table: ClockedTable, bounds: Bounds) -> tuple[tuple[Statistic, float], ...]:
+def plan(clock: Clock, bounds: Bounds) -> tuple[tuple[Statistic, float], ...]:
     """The statistics that a table's release holds, and what each may cost; public facts alone decide."""
     # a one-hot table has one lookup per sample by the form of the log, or none where a user's was dropped: see `filled`
-    kinds = [s for s in STATISTICS if s.name not in OF_BAGS or not table.one_hot]
+    kinds = [s for s in STATISTICS if s.name not in OF_BAGS or not clock.one_hot]
     total = sum(s.share for s in kinds)
     return tuple((s, bounds.limit * s.share / total) for s in kinds)
 
 
-def add_noise(
-    measured: Measured, bounds: Bounds, ledger: Ledger, names: tuple[str, ...] | None = None
-) -> dict[str, Ints]:
-    """Noisy values of the statistics called `names` (all if None); windows are those of the noisy hot buckets."""
+def add_noise(clock: Clock, values: Mapping[str, Ints], bounds: Bounds, ledger: Ledger) -> dict[str, Ints]:
+    """`values`, some or all of the table's statistics by name, with the noise that the plan has for them."""
     noisy: dict[str, Ints] = {}
-    table = measured.table
-    for statistic, cost in plan(table, bounds):
-        if names is not None and statistic.name not in names:
-            continue
-        l1, l2_squared = sensitivity(statistic, bounds)
-        if statistic.name == "windows":
-            scale = noise_scale(ledger.mechanism, cost, l1, l2_squared)
-            hot = hot_buckets(noisy["buckets"], hot_threshold(ledger, table.name, scale))
-            values = hot_windows(measured, hot)
-        elif statistic.name == "contents":
-            limit = contents_limit(noisy["reuse"], int(noisy["distinct"][0]), table.length)
-            values = contents(table, limit)
-        else:
-            values = measured.values[statistic.name]
-        noisy[statistic.name] = ledger.noisy(values, cost, l1, l2_squared, table.name, statistic.name)
+    for statistic, cost in plan(clock, bounds):
+        if statistic.name in values:
+            l1, l2_squared = sensitivity(statistic, bounds)
+            exact = values[statistic.name]
+            noisy[statistic.name] = ledger.noisy(exact, cost, l1, l2_squared, clock.name, statistic.name)
     return noisy
 
 
@@ -168,15 +156,14 @@ def sensitivity(statistic: Statistic, bounds: Bounds) -> tuple[int, int]:
     return statistic.l1 * group, statistic.l2_squared * group**2
 
 
-def hot_threshold(ledger: Ledger, table: str, windows_scale: float) -> float:
+def hot_threshold(ledger: Ledger, clock: Clock, bounds: Bounds) -> float:
     """The noisy count from which a bucket is hot: clear of both noises, whatever the data."""
-    buckets_scale = next(c.scale for c in ledger.charges if c.table == table and c.statistic == "buckets")
-    return max(HOT_COUNT, 12 * buckets_scale, 6 * math.sqrt(locality.SHAPE_WINDOWS) * windows_scale)
-
-
-def release(trace: Trace, budget: PrivacyBudget, name: str = "trace") -> TraceProfile:
-    """A private profile of `trace`. Raises HotrowError where the budget cannot serve it."""
-    return release_with_cuts(trace, budget, name)[0]
+    costs = {statistic.name: (statistic, cost) for statistic, cost in plan(clock, bounds)}
+    buckets, windows = (
+        noise_scale(ledger.mechanism, cost, *sensitivity(statistic, bounds))
+        for statistic, cost in (costs["buckets"], costs["windows"])
+    )
+    return max(HOT_COUNT, 12 * buckets, 6 * math.sqrt(locality.SHAPE_WINDOWS) * windows)
 
 
 @dataclass(frozen=True)
@@ -188,128 +175,141 @@ class Cuts:
     seconds_of_noise: float
 
 
-def release_with_cuts(trace: Trace, budget: PrivacyBudget, name: str = "trace") -> tuple[TraceProfile, Cuts]:
+def release(trace: Trace | Log, budget: PrivacyBudget, name: str = "trace") -> TraceProfile:
+    """A private profile of `trace`. Raises HotrowError where the budget cannot serve it."""
+    return release_with_cuts(trace, budget, name)[0]
+
+
+def release_with_cuts(trace: Trace | Log, budget: PrivacyBudget, name: str = "trace") -> tuple[TraceProfile, Cuts]:
     """The private profile, and what the bounds cut off."""
-    kept = kept_samples(trace, budget.samples_per_user) if budget.unit == "user" else None
+    log = Log.of(trace)
+    most = budget.samples_per_user if budget.unit == "user" else None
+    if most is not None and not log.users:
+        raise HotrowError(NO_USERS)
     total = budget.epsilon if budget.mechanism == "laplace" else rho_of(budget.epsilon, budget.delta)
-    filled, charges = _filled(trace, kept, budget, total)
-    tables, cut, seconds = [], 0, 0.0
-    short, clocks = [], []
-    several = len(trace.tables) > 1 and trace.samples > 0
-    alone = total * (1 - COUPLING) if several else total
-    for table in trace.tables:
-        clocked, lost = place(table, 1 if table.offsets is None else budget.lookups_per_sample, kept)
-        cut += lost
-        bounds = table_bounds(clocked, budget, alone, len(trace.tables))
-        clocks.append(clocked)
-        weight = check(clocked, bounds, budget)
-        if weight < SHORT:
-            short.append(f"table {table.name!r}: N·ε is {weight:,.0f}; below {SHORT:,} only the LRU curve means much")
-        measured = measure(clocked, private_windows(clocked, bounds, budget.mechanism), secrets.randbits(63))
-        start = time.thread_time()
-        ledger = Ledger(budget.mechanism, bounds.limit)
-        noisy = add_noise(measured, bounds, ledger)
-        seconds += time.thread_time() - start
-        noise = {c.statistic: deviation(budget.mechanism, c.scale) for c in ledger.charges}
-        tables.append(fit_table(released(clocked, noisy, noise), filled))
-        charges += ledger.charges
-    coupling = None
-    if several:
-        left = total * (1 - FILLED.share) if budget.unit == "user" else total
-        ledger = Ledger(budget.mechanism, left * COUPLING)
-        coupling = release_coupling(clocks, tables, budget, ledger)
-        charges += ledger.charges
-    header = privacy_header(budget, charges, total_cost(charges, budget))
-    profile = TraceProfile(
-        name,
-        "private",
-        f"released from a trace with {budget.mechanism} noise",
-        filled,
-        tuple(tables),
-        (*ASSUMPTIONS, *short),
-        header,
-        coupling,
-    )
-    return profile, Cuts(cut, 0 if kept is None else int(np.count_nonzero(~kept)), seconds)
-
-
-def release_coupling(
-    clocks: list[ClockedTable], tables: list[TableProfile], budget: PrivacyBudget, ledger: Ledger
-) -> Coupling:
-    """Noisy joint counts of all tables, worth the ledger's limit; order and limits come from the released tables."""
-    order = table_order([table.distinct for table in tables])
-    most = [clocks[k].per_sample for k in order]
-    moved = samples_moved(most, budget)
-    # costs in proportion to what a joint count costs at the same noise, so that all get the same noise
-    weights = np.array(moved, np.float64) ** (1 if budget.mechanism == "laplace" else 2)
-    costs = ledger.limit * (1 - 1e-9) * weights / weights.sum()
-    scale = noise_scale(budget.mechanism, float(costs[0]), 2 * moved[0], 2 * moved[0] ** 2)
-    noise = deviation(budget.mechanism, scale)
-    fractions = fractions_for(most, clocks[0].samples, noise)
-    limits = [limits_of(table, fractions) for table in tables]
-    joints = [
-        ledger.noisy(joint, float(cost), 2 * k, 2 * k**2, "", f"joint {tables[number].name}")
-        for joint, cost, k, number in zip(
-            joint_counts([column(clocks[k]) for k in order], [limits[k] for k in order]),
-            costs,
-            moved,
-            order[1:],
-            strict=True,
-        )
+    several = len(log.tables) > 1 and log.samples > 0
+    clocks = [clock_of(table, log.samples, budget) for table in log.tables]
+    bounds = table_bounds(clocks, budget, total * (1 - COUPLING) if several else total)
+    short = short_tables(clocks, bounds, budget)
+    reading = [
+        Measuring(clock, private_windows(clock, bound, budget.mechanism))
+        for clock, bound in zip(clocks, bounds, strict=True)
     ]
-    return Coupling(order, Packed.of(np.array(limits)), tuple(Packed.of(j) for j in joints), noise)
+    stay = read_first(log, reading, most)
+    tables = [
+        _Release(table.measured(secrets.randbits(63)), bound, Ledger(budget.mechanism, bound.limit))
+        for table, bound in zip(reading, bounds, strict=True)
+    ]
+    filled, charges = (log.samples, []) if most is None else _filled(stay, log.samples, budget, total)
+    drafts = [table.draft(filled) for table in tables]
+    together = Ledger(budget.mechanism, COUPLING * total * (1 - FILLED.share if budget.unit == "user" else 1))
+    joint = joint_plan(clocks, drafts, budget, together.limit) if several else None
+    second = [table.ask(joint.limits[k] if joint else np.zeros(0, np.int64)) for k, table in enumerate(tables)]
+    joints = read_again(log, second, joint.order if joint else (), most)
+    finished = tuple(
+        table.complete(draft, again.values()) for table, draft, again in zip(tables, drafts, second, strict=True)
+    )
+    for table in tables:
+        charges += table.ledger.charges
+    coupling = None
+    if joint:
+        coupling = noisy_coupling(joint, joints, [clock.name for clock in clocks], together)
+        charges += together.charges
+    header = privacy_header(budget, charges, total_cost(charges, budget))
+    source = f"released from a trace with {budget.mechanism} noise"
+    profile = TraceProfile(name, "private", source, filled, finished, (*ASSUMPTIONS, *short), header, coupling)
+    cuts = Cuts(sum(t.cut for t in reading), log.samples - stay, sum(table.seconds for table in tables))
+    return profile, cuts
 
 
-def samples_moved(most: Sequence[int], budget: PrivacyBudget) -> list[int]:
-    """Samples whose cell a unit may change, for the joint count of every table but the first, in coupling order."""
-    if budget.unit == "access":
-        return [2] * (len(most) - 1)
-    samples = budget.samples_per_user if budget.unit == "user" else 1
-    return [samples * (1 + sum(most[: j + 1])) for j in range(1, len(most))]
+class _Release:
+    """One table's way through the release; the exact values stay inside. seconds: that noise took."""
+
+    def __init__(self, measured: Measured, bounds: Bounds, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.seconds = 0.0
+        self._measured, self._bounds = measured, bounds
+        self._noisy = self._with_noise(measured.values)
+
+    def _with_noise(self, values: Mapping[str, Ints]) -> dict[str, Ints]:
+        start = time.thread_time()
+        noisy = add_noise(self._measured.clock, values, self._bounds, self.ledger)
+        self.seconds += time.thread_time() - start
+        return noisy
+
+    def _noise(self) -> dict[str, float]:
+        return {c.statistic: deviation(self.ledger.mechanism, c.scale) for c in self.ledger.charges}
+
+    def draft(self, filled: int) -> TableProfile:
+        """The table as far as the first reading goes."""
+        return fit_table(released(self._measured, self._noisy, self._noise()), filled)
+
+    def ask(self, limits: Ints) -> Second:
+        """What to count in the second reading, by noisy values alone."""
+        clock, noisy = self._measured.clock, self._noisy
+        hot = hot_buckets(noisy["buckets"], hot_threshold(self.ledger, clock, self._bounds))
+        limit = contents_limit(noisy["reuse"], int(noisy["distinct"][0]), clock.length)
+        return Second(self._measured, Asked(hot, limit, limits))
+
+    def complete(self, draft: TableProfile, values: Mapping[str, Ints]) -> TableProfile:
+        """The table with what the second reading counted."""
+        noisy = self._with_noise(values)
+        return completed(draft, noisy, self._noise())
 
 
-def quieter_mechanism(trace: Trace, epsilon: float, delta: float, unit: Unit) -> Mechanism:
+def quieter_mechanism(trace: Trace | Log, epsilon: float, delta: float, unit: Unit) -> Mechanism:
     """The mechanism that gives a table's age matrix less noise at (ε, δ), by declared sensitivities alone."""
     if delta <= 0:
         return "laplace"
+    log = Log.of(trace)
     ages = next(s for s in STATISTICS if s.name == "ages")
     found: dict[Mechanism, float] = {}
     for mechanism in MECHANISMS:
         budget = PrivacyBudget(epsilon, unit, delta if mechanism == "gaussian" else 0.0, mechanism)
-        table = place(trace.tables[0], 1 if trace.tables[0].offsets is None else budget.lookups_per_sample)[0]
         total = epsilon if mechanism == "laplace" else rho_of(epsilon, delta)
-        bounds = table_bounds(table, budget, total, len(trace.tables))
-        cost = next(cost for statistic, cost in plan(table, bounds) if statistic is ages)
+        clocks = [clock_of(table, log.samples, budget) for table in log.tables]
+        bounds = table_bounds(clocks, budget, total)[0]
+        cost = next(cost for statistic, cost in plan(clocks[0], bounds) if statistic is ages)
         found[mechanism] = deviation(mechanism, noise_scale(mechanism, cost, *sensitivity(ages, bounds)))
     return min(MECHANISMS, key=lambda mechanism: found[mechanism])
 
 
-def table_bounds(table: ClockedTable, budget: PrivacyBudget, total: float, tables: int) -> Bounds:
-    """What a unit may hold of one table, and the table's part of the `total` ε or ρ."""
+def clock_of(table: TableForm, samples: int, budget: PrivacyBudget) -> Clock:
+    """The table's clock, by public numbers."""
+    return Clock(table.name, samples, 1 if table.one_hot else budget.lookups_per_sample, table.one_hot)
+
+
+def table_bounds(clocks: Sequence[Clock], budget: PrivacyBudget, total: float) -> list[Bounds]:
+    """What a unit may hold of every table, and the table's part of the `total` ε or ρ."""
     if budget.unit == "access":
-        return Bounds(1, 1, total)
+        return [Bounds(1, 1, total) for _ in clocks]
+    each = total / len(clocks)
     if budget.unit == "sample":
-        return Bounds(table.per_sample, 1, total / tables)
+        return [Bounds(clock.per_sample, 1, each) for clock in clocks]
     most = budget.samples_per_user
-    return Bounds(most * table.per_sample, most, total * (1 - FILLED.share) / tables)
+    return [Bounds(most * clock.per_sample, most, each * (1 - FILLED.share)) for clock in clocks]
 
 
-def check(table: ClockedTable, bounds: Bounds, budget: PrivacyBudget) -> float:
-    """Slots × ε of one access, a measure of what can be learned; HotrowError where that is nothing."""
-    weight = table.length * _epsilon_of_access(bounds, budget.mechanism)
-    if weight < HOPELESS:
-        each = bounds.limit if budget.mechanism == "laplace" else 2 * bounds.limit**0.5
-        raise HotrowError(
-            f"table {table.name!r}: epsilon {budget.epsilon:g} leaves about {each:.3g} for this table and "
-            f"{each / bounds.accesses:.2g} per lookup, nothing but noise over {table.samples:,} samples; "
-            "raise epsilon, leave out tables, take a longer trace or a smaller unit"
-        )
-    return weight
+def short_tables(clocks: Sequence[Clock], bounds: Sequence[Bounds], budget: PrivacyBudget) -> list[str]:
+    """A line for every table that is short for its ε; HotrowError where nothing at all could be learned of one."""
+    short = []
+    for clock, bound in zip(clocks, bounds, strict=True):
+        weight = clock.length * _epsilon_of_access(bound, budget.mechanism)
+        if weight < HOPELESS:
+            each = bound.limit if budget.mechanism == "laplace" else 2 * bound.limit**0.5
+            raise HotrowError(
+                f"table {clock.name!r}: epsilon {budget.epsilon:g} leaves about {each:.3g} for this table and "
+                f"{each / bound.accesses:.2g} per lookup, nothing but noise over {clock.samples:,} samples; "
+                "raise epsilon, leave out tables, take a longer trace or a smaller unit"
+            )
+        if weight < SHORT:
+            short.append(f"table {clock.name!r}: N·ε is {weight:,.0f}; below {SHORT:,} only the LRU curve means much")
+    return short
 
 
-def private_windows(table: ClockedTable, bounds: Bounds, mechanism: Mechanism) -> int:
+def private_windows(clock: Clock, bounds: Bounds, mechanism: Mechanism) -> int:
     """Age windows of a private release: as many as length and noise allow, public facts alone."""
-    return int(np.clip(table.length * _epsilon_of_access(bounds, mechanism) / PRIVATE_WINDOW, 4, 256))
+    return int(np.clip(clock.length * _epsilon_of_access(bounds, mechanism) / PRIVATE_WINDOW, 4, 256))
 
 
 def _epsilon_of_access(bounds: Bounds, mechanism: Mechanism) -> float:
@@ -317,23 +317,13 @@ def _epsilon_of_access(bounds: Bounds, mechanism: Mechanism) -> float:
     return (bounds.limit if mechanism == "laplace" else 2 * bounds.limit**0.5) / bounds.accesses
 
 
-def _filled(
-    trace: Trace, kept: NDArray[np.bool_] | None, budget: PrivacyBudget, total: float
-) -> tuple[int, list[Charge]]:
-    """Samples that were not emptied, noisy, with its cost; all of them where nothing is emptied."""
-    if kept is None:
-        return trace.samples, []
+def _filled(stay: int, samples: int, budget: PrivacyBudget, total: float) -> tuple[int, list[Charge]]:
+    """How many of all samples were not emptied, noisy, with its cost."""
     ledger = Ledger(budget.mechanism, total * FILLED.share)
     most = budget.samples_per_user
-    noisy = ledger.noisy(
-        np.array([np.count_nonzero(kept)]),
-        total * FILLED.share,
-        FILLED.l1 * most,
-        FILLED.l2_squared * most**2,
-        "",
-        FILLED.name,
-    )
-    return int(np.clip(noisy[0], 1, trace.samples)), ledger.charges
+    l1, l2_squared = FILLED.l1 * most, FILLED.l2_squared * most**2
+    noisy = ledger.noisy(np.array([stay]), ledger.limit, l1, l2_squared, "", FILLED.name)
+    return int(np.clip(noisy[0], 1, samples)), ledger.charges
 
 
 def total_cost(charges: list[Charge], budget: PrivacyBudget) -> float:

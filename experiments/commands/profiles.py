@@ -49,7 +49,8 @@ def fit(
     from ...tracegen import files
     from ...tracegen.privacy import PrivacyBudget
     from ...tracegen.release import quieter_mechanism
-    from ..fidelity.fitting import fit as fit_trace
+    from ...tracegen.scale.log import Log
+    from ..fidelity import fitting
 
     def budgeted(noise: str) -> PrivacyBudget:
         own = 0.0 if noise == "laplace" and mechanism == "auto" else delta
@@ -57,11 +58,13 @@ def fit(
 
     budget = None if exact else budgeted("laplace" if mechanism == "auto" else mechanism)
     with progress.bar("read", "samples", files.samples_in(trace, format), quiet) as advance:
-        loaded = files.read(trace, format, advance)
+        log = Log.on_disk(trace, format, exact, advance)
     if budget is not None and mechanism == "auto":
-        budget = budgeted(quieter_mechanism(loaded, epsilon, delta, budget.unit))
-    with progress.bar("fit", "lookups", loaded.accesses, quiet) as advance:
-        fitted = fit_trace(loaded, budget, name, advance=advance)
+        budget = budgeted(quieter_mechanism(log, epsilon, delta, budget.unit))
+    with progress.bar("measure", "samples", 2 * log.samples, quiet) as advance:
+        fitted = fitting.measured(log.watched(advance), budget, name)
+    with progress.bar("select", "lookups", sum(t.accesses for t in fitted.profile.tables), quiet) as advance:
+        fitted = fitting.chosen(fitted, advance=advance)
     fitted.profile.save(target)
     for note in fitted.notes:
         if exact or not quiet:

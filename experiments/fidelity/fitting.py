@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from ...analysis.certificate import select
 from ...progress import Advance, ignore
+from ...tracegen.measure import exact_profile
 from ...tracegen.privacy import PrivacyBudget
-from ...tracegen.profile import TraceProfile, characterize
+from ...tracegen.profile import TraceProfile
 from ...tracegen.release import Cuts, release_with_cuts
 from ...tracegen.samples.choice import choose_coupling, choose_layouts
+from ...tracegen.scale.log import Log
 from ...tracegen.trace import Trace
 from ..grid import Grid
 
@@ -37,7 +39,7 @@ class Fitted:
 
 
 def fit(
-    trace: Trace,
+    trace: Trace | Log,
     budget: PrivacyBudget | None,
     name: str = "trace",
     seed: int = 0,
@@ -49,17 +51,22 @@ def fit(
     of every table that is done.
     Raises HotrowError where the budget cannot serve the trace.
     """
+    return chosen(measured(trace, budget, name), seed, advance)
+
+
+def measured(trace: Trace | Log, budget: PrivacyBudget | None, name: str = "trace") -> Fitted:
+    """The profile of `trace` under `budget` (None: exact), its variants not yet selected; a log is read twice."""
     if budget is None:
         warning = "NOT PRIVATE: exact statistics; whoever has this file can learn about single lookups"
-        return Fitted(_chosen(characterize(trace, name), seed, advance), (warning,))
+        return Fitted(exact_profile(trace, name), (warning,))
     profile, cuts = release_with_cuts(trace, budget, name)
-    chosen = _chosen(profile, seed, advance)
-    return Fitted(chosen, (*_told(cuts, budget, profile), *profile.assumptions))
+    return Fitted(profile, (*_told(cuts, budget, profile), *profile.assumptions))
 
 
-def _chosen(profile: TraceProfile, seed: int, advance: Advance) -> TraceProfile:
-    """The profile with variants, layouts and coupling chosen by what it holds."""
-    return choose_coupling(choose_layouts(select(profile, seed, advance), seed), seed)
+def chosen(fitted: Fitted, seed: int = 0, advance: Advance = ignore) -> Fitted:
+    """The same with variants, layouts and coupling chosen by what the profile holds."""
+    profile = choose_coupling(choose_layouts(select(fitted.profile, seed, advance), seed), seed)
+    return Fitted(profile, fitted.notes)
 
 
 def _each(profile: TraceProfile) -> float:

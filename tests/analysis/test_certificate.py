@@ -6,7 +6,7 @@ import pytest
 from hotrow.analysis.certificate import implied_curves, select, select_table, spans_distance
 from hotrow.analysis.fidelity import cache_sizes
 from hotrow.analysis.miss_ratio import lru_curve
-from hotrow.tracegen.clock import place
+from hotrow.tracegen.clock import ClockedTable, dense
 from hotrow.tracegen.generate import synthesize, table_rng
 from hotrow.tracegen.locality import history
 from hotrow.tracegen.privacy import PrivacyBudget
@@ -14,7 +14,7 @@ from hotrow.tracegen.profile import TableProfile, characterize, load
 from hotrow.tracegen.release import release
 from hotrow.tracegen.scenarios import news, phases, zipf
 from hotrow.tracegen.synthesis.depths import depth_edges, implied_depths
-from hotrow.tracegen.trace import TableLookups, Trace
+from hotrow.tracegen.trace import Trace
 
 
 @pytest.mark.parametrize("scenario", [news, phases, zipf])
@@ -79,7 +79,7 @@ def test_spans_tell_a_trace_from_its_shuffle() -> None:
     assert table.locality is not None
     distances = []
     for stream in (ids, np.random.default_rng(0).permutation(ids)):
-        clocked = place(TableLookups("t", table.rows, stream), 1)[0]
+        clocked = ClockedTable("t", table.rows, len(stream), 1, True, *dense(stream), np.arange(len(stream)))
         distances.append(spans_distance(table.locality, history(clocked, 1)))
     assert distances[0] == 0
     assert distances[1] > 0.2

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hotrow.tracegen.clock import kept_samples, place
-from hotrow.tracegen.measure import contents, hot_windows, measure
+from hotrow.tracegen.clock import Clock, Keeping, place
+from hotrow.tracegen.measure import Asked, Measuring, Second
 from hotrow.tracegen.privacy import PrivacyBudget
 from hotrow.tracegen.release import FILLED, STATISTICS, release, table_bounds
 from hotrow.tracegen.trace import TableLookups, Trace
@@ -27,10 +27,14 @@ def emptied(table: TableLookups, samples: np.ndarray) -> TableLookups:
 
 def measured(table: TableLookups, kept: np.ndarray | None) -> dict[str, np.ndarray]:
     """Every statistic of a table as release measures it; the key and the hot buckets are the same for neighbours."""
-    placed = place(table, 3, kept)[0]
-    seen = measure(placed, 5, key=99)
+    placed = place(table, 3, 0, kept)
+    reading = Measuring(Clock("t", table.samples, 3, False), 5)
+    reading.add(placed)
+    seen = reading.measured(key=99)
     hot = np.argsort(-np.bincount(np.arange(40) * 7 % len(seen.values["buckets"])), kind="stable")[:12]
-    return {**seen.values, "windows": hot_windows(seen, hot), "contents": contents(placed, 4)}
+    again = Second(seen, Asked(hot, 4, np.zeros(0, np.int64)))
+    again.add(placed)
+    return {**seen.values, **again.values()}
 
 
 @pytest.mark.parametrize("unit", ["sample", "user"])
@@ -46,8 +50,8 @@ def test_a_unit_of_a_log_moves_no_statistic_further_than_its_bounds(unit: str) -
         table = TableLookups("t", rows, ids, np.concatenate(([0], np.cumsum(sizes))))
         user = rng.integers(0, 4, samples)  # most users have more than 2 samples: the rest is emptied
         one = np.flatnonzero(user == user[0]) if unit == "user" else rng.choice(samples, 1)
-        kept = kept_samples(Trace((table,), user=user), 2) if unit == "user" else None
-        bounds = table_bounds(place(table, 3, kept)[0], budget, 1.0, 1)
+        kept = Keeping(2).kept(Trace((table,), user=user)) if unit == "user" else None
+        bounds = table_bounds([Clock("t", samples, 3, False)], budget, 1.0)[0]
         a, b = measured(table, kept), measured(emptied(table, one), kept)
         for statistic in STATISTICS:
             group = bounds.samples if statistic.of_samples else bounds.accesses
@@ -87,7 +91,9 @@ def test_every_released_statistic_is_charged_for_a_whole_unit(unit: str) -> None
 
 def test_a_released_profile_has_the_noise_that_it_states() -> None:
     table = TableLookups("t", 9, np.arange(3000) % 9)
-    exact = measure(place(table, 1)[0], 4).values["reuse"]
+    reading = Measuring(Clock("t", 3000, 1, True), 4)
+    reading.add(place(table, 1))
+    exact = reading.measured().values["reuse"]
     noise = []
     for _ in range(12):
         locality = release(Trace((table,)), PrivacyBudget(1.0, "access")).tables[0].locality

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from ...jit import kernel
 from ..fit import simplex
-from .levels import above, grades, per_sample
+from .coupling import Column
+from .levels import above, grades
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -64,16 +65,14 @@ def _succession(queue: Ints, starts: Ints, likely: Floats, random: Floats) -> In
     return out
 
 
-def bag_contents(numbers: Ints, slots: Ints, rows: int, samples: int, most: int, limit: int) -> Ints:
+def bag_contents(column: Column, limit: int) -> Ints:
     """Bags by their size, lookups after more than `limit` slots or for the first time, and those for the first time.
 
     The three fall, so they are graded together: int64 [cells of grades(3, most, True)].
     """
-    passed = above(numbers, slots, rows, np.array([limit]))
-    counts = per_sample(passed, slots // most, samples, 2)
-    sizes = np.bincount(slots // most, minlength=samples)
-    law = grades(3, most, True)
-    return np.bincount(law.of(np.vstack((sizes, counts))), minlength=law.cells).astype(np.int64)
+    law = grades(3, column.most, True)
+    counts = np.vstack((column.sizes(), column.counts(np.array([limit]))))
+    return np.bincount(law.of(counts), minlength=law.cells).astype(np.int64)
 
 
 def composed(

@@ -48,22 +48,27 @@ class Coupling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """What coupling needs of a table. numbers: dense rows by lookup; slots: rising, `most` slots for every sample."""
+    """What coupling needs of a table. numbers: dense rows by lookup; slots: rising, `most` slots for every sample.
+
+    Of a log that comes in parts: before: samples before this part; following: of levels.above, None for a whole table.
+    """
 
     numbers: Ints
     slots: Ints
     rows: int
     samples: int
     most: int
+    before: int = 0
+    following: Ints | None = None
 
     def counts(self, limits: Ints) -> Ints:
         """Lookups of every sample above each level, int64 [levels, samples]."""
-        passed = above(self.numbers, self.slots, self.rows, limits)
-        return per_sample(passed, self.slots // self.most, self.samples, len(limits) + 1)
+        passed = above(self.numbers, self.slots, self.rows, limits, self.following)
+        return per_sample(passed, self.slots // self.most - self.before, self.samples, len(limits) + 1)
 
     def sizes(self) -> Ints:
         """Lookups of every sample."""
-        return np.bincount(self.slots // self.most, minlength=self.samples).astype(np.int64)
+        return np.bincount(self.slots // self.most - self.before, minlength=self.samples).astype(np.int64)
 
     def moved(self, places: Ints) -> Column:
         """The column with unit (lookup or bag) `places[s]` at sample s."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clock import ClockedTable, dense
-from ..locality import history, reuse_edges
+from ..locality import Reuse, reuse_edges
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -26,11 +26,10 @@ POINTS = 24
 
 def page_reuse(table: ClockedTable) -> Ints:
     """Accesses per reuse-time bin of the page they fall on, int64 [bins]; a page is a coarser row on the same clock."""
-    pages, numbers = dense(table.ids[table.numbers] // PAGE_ROWS)
-    coarse = ClockedTable(
-        table.name, table.declared, table.samples, table.per_sample, table.one_hot, pages, numbers, table.slots
-    )
-    return np.asarray(history(coarse, 1).ages[:, :-1].sum(0), np.int64)
+    pages, page_of_row = dense(table.ids // PAGE_ROWS)
+    reuse = Reuse(table.length)
+    reuse.add(page_of_row[table.numbers], table.slots, len(pages))
+    return reuse.found
 
 
 def numbered(layout: Layout, order: Ints, rows: int, declared: int, rng: np.random.Generator) -> Ints:

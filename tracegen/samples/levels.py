@@ -36,25 +36,27 @@ def thresholds(reuse: Ints, distinct: int, edges: Ints, fractions: tuple[float, 
     return np.asarray(np.maximum.accumulate(np.maximum(np.round(times), 1)), np.int64)
 
 
-def above(numbers: Ints, slots: Ints, rows: int, limits: Ints) -> NDArray[np.uint8]:
-    """How many levels each lookup passes, uint8 [accesses]; numbers: dense rows, slots: rising."""
-    return _above(numbers, slots, rows, limits)
+def above(numbers: Ints, slots: Ints, rows: int, limits: Ints, following: Ints | None = None) -> NDArray[np.uint8]:
+    """How many levels each lookup passes, uint8 [accesses]; numbers: dense rows, slots: rising.
+
+    following: int64 [rows], of every row its last slot + 1, or 0; kept up to date, for lookups that come in parts.
+    """
+    return _above(numbers, slots, np.zeros(rows, np.int64) if following is None else following, limits)
 
 
 @kernel
-def _above(numbers: Ints, slots: Ints, rows: int, limits: Ints) -> NDArray[np.uint8]:
-    last = np.full(rows, -1, np.int64)
+def _above(numbers: Ints, slots: Ints, following: Ints, limits: Ints) -> NDArray[np.uint8]:
     out = np.empty(len(numbers), np.uint8)
     for i in range(len(numbers)):
         row = numbers[i]
         passed = len(limits) + 1
-        if last[row] >= 0:
-            reuse = slots[i] - last[row]
+        if following[row] > 0:
+            reuse = slots[i] + 1 - following[row]
             passed = 0
             while passed < len(limits) and reuse > limits[passed]:
                 passed += 1
         out[i] = passed
-        last[row] = slots[i]
+        following[row] = slots[i] + 1
     return out
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hotrow.tracegen.samples.bags import bag_contents, composed, in_succession, size_steps
+from hotrow.tracegen.samples.coupling import Column
 from hotrow.tracegen.samples.levels import grades
 
 
@@ -29,7 +30,7 @@ def test_contents_are_those_of_a_dictionary(seed: int) -> None:
     sizes = rng.integers(0, 6, 200)
     numbers = rng.integers(0, 40, sizes.sum())
     slots = np.concatenate([s * 5 + np.arange(n) for s, n in enumerate(sizes)])
-    found = bag_contents(numbers, slots, 40, 200, 5, 25)
+    found = bag_contents(Column(numbers, slots, 40, 200, 5), 25)
     law = grades(3, 5, True)
     expected = np.bincount(law.of(np.vstack((sizes, cold_and_first(numbers, sizes, 5, 25)))), minlength=law.cells)
     assert np.array_equal(found, expected)
@@ -55,7 +56,7 @@ def test_cold_lookups_stand_together_where_they_did() -> None:
     slots = np.arange(samples * size)
     rows = int(real.max()) + 1
     limit = 200
-    counted = bag_contents(real, slots, rows, samples, most, limit)
+    counted = bag_contents(Column(real, slots, rows, samples, most), limit)
     shuffled = np.concatenate([rng.permutation(part) for part in np.split(real, 60)])
     sizes = np.full(samples, size)
     made = composed(shuffled, sizes, rows, most, limit, counted, 0.0, rng)

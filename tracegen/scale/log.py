@@ -1,0 +1,117 @@
+"""Log: a trace that can be read again and again in parts, so that measuring it need not hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ... import HotrowError
+from ...progress import Advance, ignore
+from .. import files
+from ..trace import Trace
+
+CHUNK = 1 << 18  # samples of a part
+HELD = 1 << 25  # lookups that are kept rather than read again, at most 256 MB
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """What is known of a table before it is measured. longest: lookups of its largest bag, at least 1, as far as a log
+    was read for that; one_hot: whether its form has no bags."""
+
+    name: str
+    one_hot: bool
+    longest: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Log:
+    """A trace's samples and tables, whether it has user ids, and `parts`, which reads it from the beginning."""
+
+    samples: int
+    tables: tuple[TableForm, ...]
+    users: bool
+    parts: Callable[[], Iterator[Trace]]
+
+    @classmethod
+    def of(cls, trace: Trace | Log) -> Log:
+        """A trace in memory, as one part; a log as it is."""
+        if isinstance(trace, Log):
+            return trace
+        return cls(trace.samples, _forms(trace), trace.user is not None, lambda: iter((trace,)))
+
+    @classmethod
+    def on_disk(cls, path: str | Path, format: str | None = None, bags: bool = False, advance: Advance = ignore) -> Log:
+        """The trace in `path`. Read once to count samples, where no footer does, and with `bags` the largest bags.
+
+        A short log is kept. advance: told the samples as they are read. Raises HotrowError.
+        """
+        samples, lookups, users = 0, 0, True
+        tables: tuple[TableForm, ...] = ()
+        held: list[Trace] | None = []
+        for part in files.scan(path, format, CHUNK):
+            samples += part.samples
+            lookups += part.accesses
+            tables = _forms(part, tables)
+            users = users and part.user is not None
+            if held is not None:
+                held.append(_lean(part))
+            if lookups > HELD:
+                held = None
+                counted = None if bags and not all(table.one_hot for table in tables) else _counted(path, format)
+                if counted is not None:
+                    samples = counted
+                    break
+            advance(part.samples)
+        if not tables:
+            raise HotrowError(f"{path}: no samples, and no tables to measure")
+        if held is not None:
+            return cls(samples, tables, users, lambda: iter(held))
+        return cls(samples, tables, users, lambda: _again(Path(path), format, samples, tables))
+
+    def watched(self, advance: Advance) -> Log:
+        """The same log, which tells `advance` its samples whenever it is read."""
+
+        def parts() -> Iterator[Trace]:
+            for part in self.parts():
+                yield part
+                advance(part.samples)
+
+        return replace(self, parts=parts)
+
+
+def _forms(part: Trace, known: tuple[TableForm, ...] = ()) -> tuple[TableForm, ...]:
+    """Tables with the largest bags so far. Raises HotrowError where a part has other tables than those known."""
+    forms = tuple(
+        TableForm(t.name, t.offsets is None, 1 if t.offsets is None else max(1, int(t.bag_sizes().max(initial=1))))
+        for t in part.tables
+    )
+    if not known:
+        return forms
+    if [(t.name, t.one_hot) for t in forms] != [(t.name, t.one_hot) for t in known]:
+        raise HotrowError("parts of a trace differ in their tables; they must have the same tables in the same order")
+    return tuple(replace(a, longest=max(a.longest, b.longest)) for a, b in zip(known, forms, strict=True))
+
+
+def _lean(part: Trace) -> Trace:
+    """What measuring needs of a part."""
+    return Trace(part.tables, user=part.user)
+
+
+def _counted(path: str | Path, format: str | None) -> int | None:
+    """The samples of a trace, where a format says so beforehand."""
+    chosen = files.recognise(path) if format is None else files.formats()[format]
+    return None if chosen is None or chosen.extent is None else files.extent(path, format).samples
+
+
+def _again(path: Path, format: str | None, samples: int, tables: tuple[TableForm, ...]) -> Iterator[Trace]:
+    done = 0
+    for part in files.scan(path, format, CHUNK):
+        _forms(part, tables)
+        done += part.samples
+        if done > samples:
+            break
+        yield _lean(part)
+    if done != samples:
+        raise HotrowError(f"{path}: it changed while it was read; keep it as it is and measure again")
