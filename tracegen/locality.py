@@ -95,7 +95,8 @@ class Past:
 
     def history(self) -> History:
         """Of all lookups so far."""
-        return History(*self._known[: self._rows, :3].T, self._ages, self._pairs)
+        counts, first, last, _ = self._known[: self._rows].T
+        return History(counts, first, last, self._ages, self._pairs)
 
 
 class Reuse:

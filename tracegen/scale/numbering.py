@@ -69,7 +69,7 @@ class Numbering:
         elif below <= NARROW:
             self._below, self._numbers = NARROW, _Narrow()
         else:
-            self._below, self._numbers = 2**63, WideVocabulary()
+            self._below, self._numbers = 2**63, _Wide()
         self._numbers.number(known)
 
 
@@ -89,6 +89,11 @@ class _Direct:
 class _Narrow(Vocabulary):
     def number(self, keys: Indices) -> NDArray[np.int32]:  # type: ignore[override]
         return super().number(keys.astype(np.uint32))
+
+
+class _Wide(WideVocabulary):
+    def number(self, keys: Indices) -> NDArray[np.int32]:
+        return super().number(keys.astype(np.int64, copy=False))
 
 
 def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
