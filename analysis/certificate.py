@@ -90,7 +90,7 @@ def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TablePr
     ]
     best = min(tried, key=lambda candidate: candidate.score)
     drowned = noisy and len(asked.depths) <= FEW_WINDOWS
-    certificate = _certificate(best, tried, float(np.abs(implied - steady).mean()), table.distinct, drowned)
+    certificate = certificate_of(best, tried, float(np.abs(implied - steady).mean()), table.distinct, drowned)
     return msgspec.structs.replace(best.table, certificate=certificate)
 
 
@@ -194,7 +194,9 @@ def _clocked(locality: TableLocality, made: Synthesis, declared: int) -> Clocked
     return ClockedTable("", declared, locality.samples, locality.per_sample, False, ids, made.order, made.slots)
 
 
-def _certificate(best: Candidate, tried: list[Candidate], phases: float, rows: int, drowned: bool) -> Certificate:
+def certificate_of(best: Candidate, tried: list[Candidate], phases: float, rows: int, drowned: bool) -> Certificate:
+    """What `best` of the `tried` candidates promises; phases: how far the implied curve is from one without phases;
+    drowned: whether noise leaves the trace too few windows."""
     floor = PLAIN_FLOOR + PHASE_FLOOR * phases + best.fallback / 10
     reasons = []
     if best.claim + floor > VOUCHED:

@@ -63,7 +63,7 @@ def fit_table(released: Released, filled: int) -> TableProfile:
         pairs=Packed.of(values["pairs"]),
         windows=Packed.of(np.zeros((0, SHAPE_WINDOWS), np.int64)),
         noise=released.noise,
-        **{name: Packed.of(values[name]) for name in ("pages", "steps") if name in values},
+        **{name: Packed.of(values[name]) for name in ("pages", "steps", "kin", "repeats") if name in values},
     )
     sizes = None if bags is None else tuple((int(s), int(n)) for s, n in enumerate(bags) if n > 0)
     return TableProfile(

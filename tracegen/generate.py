@@ -18,6 +18,7 @@ from .locality import reuse_edges
 from .popularity import expand
 from .profile import TableProfile, TraceProfile
 from .samples.bags import FRACTION, composed, in_succession
+from .samples.chains import drawn_chains, linked_shares
 from .samples.coupling import Column, column_of, couple
 from .samples.layout import numbered
 from .samples.levels import thresholds
@@ -161,7 +162,10 @@ def synthesize(table: TableProfile, rng: np.random.Generator, asked: Demand | No
     rows = draw_rows(table, locality, table.variant, rng)
     if table.variant.design == "renewal":
         calibration = table.calibration or calibrate(rows, locality, rng)
-        return Synthesis(renewal(rows, locality, calibration, rng), sizes, slots, 0.0)
+        chains = None
+        if table.variant.chains and locality.kin is not None:
+            chains = drawn_chains(rows.counts, linked_shares(locality.kin.array(), locality.noise["kin"]), rng)
+        return Synthesis(renewal(rows, locality, calibration, rng, chains), sizes, slots, 0.0)
     bands = depthband(rows, locality, asked or Demand.of(table, locality), slots, rng)
     return Synthesis(bands.order, sizes, slots, bands.fallback)
 

@@ -20,6 +20,7 @@ from .packed import Packed
 from .profile import TableProfile, TraceProfile
 from .samples.bags import FRACTION, bag_contents, size_steps
 from .samples.coupling import Column, Coupling, fractions_for, joint_counts, table_order
+from .samples.kin import UNSEEN, kin_table, note_births, repeat_table
 from .samples.layout import PAGE_ROWS
 from .samples.levels import thresholds
 from .scale.log import Log
@@ -31,7 +32,7 @@ Ints = NDArray[np.int64]
 BUCKETS = 2**17
 HOT_ROWS = 2048
 HOT_COUNT = 96  # a row is hot from this count on
-OF_BAGS = ("bags", "steps", "contents")  # statistics that a one-hot table has no use for
+OF_BAGS = ("bags", "steps", "kin", "repeats", "contents")  # statistics that a one-hot table has no use for
 EXACT_WINDOW = 1024  # slots of an age window
 ASSUMPTIONS = (
     "which row of one table goes with which of another is not kept, only how cold a sample's lookups are together",
@@ -67,6 +68,8 @@ class Measuring:
         self._bags = np.zeros(clock.per_sample + 1, np.int64)
         self._size_before = np.zeros(0, np.int64)
         self._steps = size_steps(self._size_before, clock.per_sample)
+        self._after = np.zeros(0, np.int64)
+        self._repeats = repeat_table(self._after, self._after, 0, clock.per_sample, 0)
 
     def add(self, part: Placed) -> None:
         """The next samples."""
@@ -81,11 +84,19 @@ class Measuring:
         self.cut += part.cut
         if not self.clock.one_hot:
             self._add_bags(part.bag_sizes(self.clock.per_sample))
+            self._add_kin(numbers, part, before)
 
     def _add_bags(self, sizes: Ints) -> None:
         self._bags += np.bincount(sizes, minlength=len(self._bags))
         self._steps += size_steps(np.concatenate((self._size_before, sizes)), self.clock.per_sample)
         self._size_before = sizes[-1:] if len(sizes) else self._size_before
+
+    def _add_kin(self, numbers: Ints, part: Placed, before: int) -> None:
+        rows, most = self._rows.size, self.clock.per_sample
+        self._after = grown(self._after, rows)
+        self._after[before:rows] = UNSEEN
+        note_births(numbers, part.slots, most, self._after)
+        self._repeats += repeat_table(numbers, part.slots - part.before * most, part.samples, most, rows)
 
     def measured(self, key: int = 0) -> Measured:
         """What was found, exact. key: of the hash that puts rows into buckets."""
@@ -108,7 +119,8 @@ class Measuring:
             "pages": self._page_reuse.found,
         }
         if not self.clock.one_hot:
-            values |= {"bags": self._bags, "steps": self._steps}
+            kin = kin_table(seen.counts, self._after[: self._rows.size])
+            values |= {"bags": self._bags, "steps": self._steps, "kin": kin, "repeats": self._repeats}
         return Measured(self.clock, self._declared, values, self._rows, bucket_of_row)
 
 

@@ -17,7 +17,7 @@ from .samples.coupling import Coupling
 from .samples.layout import Layout
 from .trace import Trace
 
-VERSION = 4  # 3 had no coupling, page counts or layouts, and is read as it was
+VERSION = 5  # 3 had no coupling, page counts or layouts, 4 no kin; both are read as they were
 
 Design = Literal["independent", "renewal", "depthband"]
 
@@ -26,18 +26,21 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A way to generate from the same statistics.
 
     design: independent draws; renewal (rows draw their own intervals); depthband (windows say how deep, rows who).
-    windows: whether hot rows follow their released activity. spans: how far noisy spans are trusted.
+    windows: whether hot rows follow their released activity. spans: how far noisy spans are trusted. chains: whether
+    rows that arrive together stay together (renewal alone).
     """
 
     design: Design = "independent"
     windows: bool = True
     spans: Literal["mixed", "raw", "prior"] = "mixed"
+    chains: bool = False
 
     def label(self) -> str:
         """A short name for tables."""
         if self.design == "independent":
             return self.design
-        return f"{self.design}, {self.spans} spans{'' if self.windows else ', no windows'}"
+        extras = f"{'' if self.windows else ', no windows'}{', chains' if self.chains else ''}"
+        return f"{self.design}, {self.spans} spans{extras}"
 
 
 class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +70,7 @@ class TableLocality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Temporal statistics of a table on its clock of `samples` × `per_sample` slots, with noise where private.
 
     noise: standard deviation per statistic, 0 where exact. Shapes and meanings stand in release.py. pages: None in
-    files of version 3; steps, contents: of bags alone.
+    files of version 3; steps, contents, kin, repeats: of bags alone, the latter two None before version 5.
     """
 
     samples: int
@@ -83,6 +86,8 @@ class TableLocality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pages: Packed | None = None
     steps: Packed | None = None
     contents: Packed | None = None
+    kin: Packed | None = None
+    repeats: Packed | None = None
 
     @property
     def length(self) -> int:

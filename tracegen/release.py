@@ -23,6 +23,10 @@ comes; everything else stands. So
   pages       accesses per reuse-time bin of their page of 32 row numbers, a coarser row     3, 5
   bags        samples per bag size: one sample changes its cell                              2, 2
   steps       samples by bag size before × own, in grades: two samples change their cell     4, 8
+  repeats     samples by lookups of a row that stands in the bag already: one sample moves    2, 2
+  kin         rows by count class, and by that of the row that was new directly before in     6, 18
+              the bag: the row moves, the row new behind it, and at its new birth one more
+              (where whole samples go, the row new behind goes with it: two move for each)    4, 8
   contents    samples by bag size, lookups in it after a long reuse time, and first ones:    2·k, 2·k²
               k samples change their cell, as for joint below (k = n + g; the time from reuse)
 (L2² of reuse, ages: two falls may share a cell, 2² + 1; pairs: 3² + 2².)
@@ -33,7 +37,7 @@ Of the log as a whole, for every table but the first, by what was released befor
 (k samples leave k cells for k others, which may coincide; k is n + Σ g over these tables, n the unit's samples; for one
 access k is 2, its own sample and one other.)
 *A unit* removes its g accesses one after the other: L1 × g, L2² × g², with g = 1 (access), L (sample), m·L (user).
-Bags and steps count samples, so there g is 1, 1, m; so it is for `filled`, the samples that are not empty (user only).
+Bags, steps and repeats count samples, so there g is 1, 1, m; so it is for `filled`, the samples that are not empty (user only).
 
 *Mechanism.* Every statistic is a vector of integers and gets discrete Laplace noise of scale L1/ε' or discrete
 Gaussian noise of variance L2²/2ρ', sampled exactly by OpenDP. Ledger adds up what OpenDP says each cost.
@@ -87,7 +91,8 @@ Ints = NDArray[np.int64]
 class Statistic:
     """What is released: sensitivities of one access (or sample, where `of_samples`), and its share of the budget.
 
-    of_both: of one access or sample, where a unit's accesses and its samples add up.
+    of_both: of one access or sample, where a unit's accesses and its samples add up. whole: L1 and L2² of one access
+    whose whole sample goes, where that is less.
     """
 
     name: str
@@ -96,6 +101,7 @@ class Statistic:
     share: float
     of_samples: bool = False
     of_both: bool = False
+    whole: tuple[int, int] | None = None
 
 
 STATISTICS = (
@@ -111,6 +117,8 @@ STATISTICS = (
     Statistic("pages", 3, 5, 0.05),
     Statistic("bags", 2, 2, 0.03, of_samples=True),
     Statistic("steps", 4, 8, 0.02, of_samples=True),
+    Statistic("repeats", 2, 2, 0.02, of_samples=True),
+    Statistic("kin", 6, 18, 0.05, whole=(4, 8)),
     Statistic("contents", 2, 2, 0.08, of_both=True),
 )
 FILLED = Statistic("filled", 1, 1, 0.01, of_samples=True)
@@ -153,7 +161,10 @@ def sensitivity(statistic: Statistic, bounds: Bounds) -> tuple[int, int]:
     group = bounds.samples if statistic.of_samples else bounds.accesses
     if statistic.of_both:
         group = bounds.accesses + bounds.samples
-    return statistic.l1 * group, statistic.l2_squared * group**2
+    l1, l2_squared = statistic.l1, statistic.l2_squared
+    if statistic.whole is not None and bounds.accesses > 1:  # no unit but whole samples has more than one access
+        l1, l2_squared = statistic.whole
+    return l1 * group, l2_squared * group**2
 
 
 def hot_threshold(ledger: Ledger, clock: Clock, bounds: Bounds) -> float:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from ...analysis.certificate import select
+from ...analysis.recommendation.chain_choice import choose_chains
 from ...progress import Advance, ignore
 from ...tracegen.measure import exact_profile
 from ...tracegen.privacy import PrivacyBudget
@@ -56,16 +59,23 @@ def fit(
 
 def measured(trace: Trace | Log, budget: PrivacyBudget | None, name: str = "trace") -> Fitted:
     """The profile of `trace` under `budget` (None: exact), its variants not yet selected; a log is read twice."""
+    log = Log.of(trace)
     if budget is None:
         warning = "NOT PRIVATE: exact statistics; whoever has this file can learn about single lookups"
-        return Fitted(exact_profile(trace, name), (warning,))
-    profile, cuts = release_with_cuts(trace, budget, name)
+        return Fitted(_noted(exact_profile(log, name), log.note), (warning,))
+    profile, cuts = release_with_cuts(log, budget, name)
+    profile = _noted(profile, log.note)
     return Fitted(profile, (*_told(cuts, budget, profile), *profile.assumptions))
 
 
+def _noted(profile: TraceProfile, note: str) -> TraceProfile:
+    return msgspec.structs.replace(profile, assumptions=(*profile.assumptions, note)) if note else profile
+
+
 def chosen(fitted: Fitted, seed: int = 0, advance: Advance = ignore) -> Fitted:
-    """The same with variants, layouts and coupling chosen by what the profile holds."""
-    profile = choose_coupling(choose_layouts(select(fitted.profile, seed, advance), seed), seed)
+    """The same with variants, chains, layouts and coupling chosen by what the profile holds."""
+    selected = choose_chains(select(fitted.profile, seed, advance), seed)
+    profile = choose_coupling(choose_layouts(selected, seed), seed)
     return Fitted(profile, fitted.notes)
 
 

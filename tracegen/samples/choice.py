@@ -23,8 +23,18 @@ def choose_layouts(profile: TraceProfile, seed: int = 0) -> TraceProfile:
 
 
 def _with_layout(table: TableProfile, seed: int, number: int) -> TableProfile:
-    if table.locality is None or table.locality.pages is None:
+    gaps = layout_gaps(table, seed, number)
+    if not gaps:
         return table
+    best = min(LAYOUTS, key=lambda layout: gaps[layout])
+    chosen = best if gaps[best] < gaps["random"] - LAYOUT_WORTH else "random"
+    return msgspec.structs.replace(table, layout=chosen)
+
+
+def layout_gaps(table: TableProfile, seed: int, number: int) -> dict[Layout, float]:
+    """Mean difference of page curves, released against generated, for every layout; none where pages are not known."""
+    if table.locality is None or table.locality.pages is None:
+        return {}
     made = in_bags(table, table_rng(seed, number, 1))
     length, sizes = table.locality.length, page_sizes(table.distinct)
     released = implied_curve(table.locality.pages.array(), table.accesses, length, sizes)
@@ -46,9 +56,7 @@ def _with_layout(table: TableProfile, seed: int, number: int) -> TableProfile:
         gaps[layout] = float(
             np.abs(implied_curve(page_reuse(clocked), table.accesses, length, sizes) - released).mean()
         )
-    best = min(LAYOUTS, key=lambda layout: gaps[layout])
-    chosen = best if gaps[best] < gaps["random"] - LAYOUT_WORTH else "random"
-    return msgspec.structs.replace(table, layout=chosen)
+    return gaps
 
 
 def choose_coupling(profile: TraceProfile, seed: int = 0) -> TraceProfile:

@@ -49,8 +49,16 @@ def calibrate(rows: Rows, locality: TableLocality, rng: np.random.Generator) -> 
     return Calibration(Packed.of(stored), _memory(intervals, plan.starts, locality, len(laws), rng))
 
 
-def renewal(rows: Rows, locality: TableLocality, calibration: Calibration, rng: np.random.Generator) -> Ints:
-    """Row numbers in time order, int64 [sum of counts]; the slots they fall on are the caller's."""
+def renewal(
+    rows: Rows, locality: TableLocality, calibration: Calibration, rng: np.random.Generator, chains: Ints | None = None
+) -> Ints:
+    """Row numbers in time order, int64 [sum of counts]; the slots they fall on are the caller's.
+
+    chains: lengths of chains of rows of equal count that take up the rows in order, and whose lookups never part;
+    None: every row for itself.
+    """
+    if chains is not None:
+        return _chained(rows, locality, calibration, rng, chains)
     edges = reuse_edges(locality.length)
     laws = calibration.laws.array().astype(np.float64)
     plan = _Plan.of(rows, locality, len(laws))
@@ -61,6 +69,19 @@ def renewal(rows: Rows, locality: TableLocality, calibration: Calibration, rng: 
     _warp(births, intervals, plan.starts, plan.shape, float(locality.length), rng)
     times, owner, size = _runs(rows.counts, births, intervals, plan.starts, rng)
     return _laid_out(np.argsort(times), owner, size, int(rows.counts.sum()))
+
+
+def _chained(
+    rows: Rows, locality: TableLocality, calibration: Calibration, rng: np.random.Generator, chains: Ints
+) -> Ints:
+    """The first row of every chain is generated; the others follow each of its lookups."""
+    leaders = np.cumsum(chains) - chains
+    hot = leaders[leaders < len(rows.activity)]
+    led = Rows(rows.counts[leaders], rows.births[leaders], rows.spans[leaders], rows.activity[hot])
+    order = renewal(led, locality, calibration, rng)
+    lengths = chains[order]
+    inside = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return np.asarray(np.repeat(leaders[order], lengths) + inside, np.int64)
 
 
 class _Plan(NamedTuple):
