@@ -36,6 +36,9 @@ def fit(
     samples_per_user: Annotated[int, typer.Option(help="A user's samples beyond this many are dropped.")] = 16,
     lookups_per_sample: Annotated[int, typer.Option(help="Bags are cut at this many lookups.")] = 8,
     exact: Annotated[bool, typer.Option("--exact", help="No noise: the profile is NOT PRIVATE.")] = False,
+    first: Annotated[
+        int | None, typer.Option(min=1, help="Measure only so many samples, from the beginning of the trace.")
+    ] = None,
     name: Annotated[str, typer.Option(help="Name in the profile, for everybody to read.")] = "trace",
     format: FormatName = None,
     as_json: Json = False,
@@ -58,7 +61,7 @@ def fit(
 
     budget = None if exact else budgeted("laplace" if mechanism == "auto" else mechanism)
     with progress.bar("read", "samples", files.samples_in(trace, format), quiet) as advance:
-        log = Log.on_disk(trace, format, exact, advance)
+        log = Log.on_disk(trace, format, exact, advance, first)
     if budget is not None and mechanism == "auto":
         budget = budgeted(quieter_mechanism(log, epsilon, delta, budget.unit))
     with progress.bar("measure", "samples", 2 * log.samples, quiet) as advance:

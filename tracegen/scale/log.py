@@ -27,12 +27,16 @@ class TableForm:
 
 @dataclass(frozen=True, eq=False)
 class Log:
-    """A trace's samples and tables, whether it has user ids, and `parts`, which reads it from the beginning."""
+    """A trace's samples and tables, whether it has user ids, and `parts`, which reads it from the beginning.
+
+    note: what whoever reads its profile should know, if anything.
+    """
 
     samples: int
     tables: tuple[TableForm, ...]
     users: bool
     parts: Callable[[], Iterator[Trace]]
+    note: str = ""
 
     @classmethod
     def of(cls, trace: Trace | Log) -> Log:
@@ -42,15 +46,22 @@ class Log:
         return cls(trace.samples, _forms(trace), trace.user is not None, lambda: iter((trace,)))
 
     @classmethod
-    def on_disk(cls, path: str | Path, format: str | None = None, bags: bool = False, advance: Advance = ignore) -> Log:
+    def on_disk(
+        cls,
+        path: str | Path,
+        format: str | None = None,
+        bags: bool = False,
+        advance: Advance = ignore,
+        first: int | None = None,
+    ) -> Log:
         """The trace in `path`. Read once to count samples, where no footer does, and with `bags` the largest bags.
 
-        A short log is kept. advance: told the samples as they are read. Raises HotrowError.
+        A short log is kept. advance: told the samples as they are read; first: only so many samples.
         """
         samples, lookups, users = 0, 0, True
         tables: tuple[TableForm, ...] = ()
         held: list[Trace] | None = []
-        for part in files.scan(path, format, CHUNK):
+        for part in _scanned(path, format, first):
             samples += part.samples
             lookups += part.accesses
             tables = _forms(part, tables)
@@ -61,14 +72,15 @@ class Log:
                 held = None
                 counted = None if bags and not all(table.one_hot for table in tables) else _counted(path, format)
                 if counted is not None:
-                    samples = counted
+                    samples = counted if first is None else min(first, counted)
                     break
             advance(part.samples)
         if not tables:
             raise HotrowError(f"{path}: no samples, and no tables to measure")
+        note = f"measured on the first {samples:,} samples of its log" if samples == first else ""
         if held is not None:
-            return cls(samples, tables, users, lambda: iter(held))
-        return cls(samples, tables, users, lambda: _again(Path(path), format, samples, tables))
+            return cls(samples, tables, users, lambda: iter(held), note)
+        return cls(samples, tables, users, lambda: _again(path, format, samples, tables, first), note)
 
     def watched(self, advance: Advance) -> Log:
         """The same log, which tells `advance` its samples whenever it is read."""
@@ -105,9 +117,24 @@ def _counted(path: str | Path, format: str | None) -> int | None:
     return None if chosen is None or chosen.extent is None else files.extent(path, format).samples
 
 
-def _again(path: Path, format: str | None, samples: int, tables: tuple[TableForm, ...]) -> Iterator[Trace]:
-    done = 0
+def _scanned(path: str | Path, format: str | None, first: int | None) -> Iterator[Trace]:
+    """The trace's parts, up to its first `first` samples."""
+    left = first
     for part in files.scan(path, format, CHUNK):
+        if left is None:
+            yield part
+            continue
+        yield part.samples_between(0, left)
+        left -= part.samples
+        if left <= 0:
+            return
+
+
+def _again(
+    path: str | Path, format: str | None, samples: int, tables: tuple[TableForm, ...], first: int | None
+) -> Iterator[Trace]:
+    done = 0
+    for part in _scanned(path, format, first):
         _forms(part, tables)
         done += part.samples
         if done > samples:

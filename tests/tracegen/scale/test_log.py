@@ -49,6 +49,18 @@ def test_a_log_on_disk_is_the_trace(tmp_path: Path, suffix: str, bags: bool) -> 
         assert exact_profile(log) == exact_profile(trace)
 
 
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("first", [1, 500, 1700, 3000, 5000])
+@pytest.mark.parametrize("bags", [False, True])
+def test_the_beginning_of_a_log_may_be_all(tmp_path: Path, first: int, bags: bool) -> None:
+    trace, path = some_trace(), tmp_path / "t.parquet"
+    files.write(trace, path)
+    log = Log.on_disk(path, bags=bags, first=first)
+    assert log.samples == min(first, trace.samples)
+    assert (f"first {first:,} samples" in log.note) == (first <= trace.samples)
+    assert concatenate(list(log.parts())).equals(trace.samples_between(0, first))
+
+
 def test_a_short_log_is_read_once(tmp_path: Path) -> None:
     trace, path = some_trace(), tmp_path / "t.parquet"
     files.write(trace, path)
