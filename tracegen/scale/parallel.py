@@ -13,6 +13,8 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from ... import HotrowError
 from ...progress import Advance, ignore
 from .. import files
@@ -21,6 +23,8 @@ from ..profile import TraceProfile, load
 from ..trace import Trace
 
 Result = TypeVar("Result")
+
+PROFILE = "profile.json"
 
 
 def generate_in_parallel(
@@ -54,21 +58,27 @@ def write_folder(
         raise HotrowError(f"{folder}: is there already; name a new folder")
     counts = block_samples(profile, samples)
     beside = folder.with_name(f".partial-{folder.name}")
-    beside.mkdir(parents=True)
-    kept = beside / "profile.json"
     try:
-        profile.save(kept)
+        beside.mkdir(parents=True)
+    except FileExistsError:
+        raise HotrowError(f"{beside}: a run is under way there, or one was killed; then remove it") from None
+    shared = beside / "shared"
+    shared.mkdir()
+    try:
+        profile.save(shared / PROFILE)
+        for table, ids in enumerate(first_ids(profile, seed)):  # where rows lie by their use, as much work as a block
+            np.save(shared / f"{table}.npy", ids)
         digits = max(5, len(str(len(counts))))
         places = [beside / f"part-{block:0{digits}}.parquet" for block in range(len(counts))]
         arguments = [
-            (kept, seed, block, n, place, dense) for block, (n, place) in enumerate(zip(counts, places, strict=True))
+            (shared, seed, block, n, place, dense) for block, (n, place) in enumerate(zip(counts, places, strict=True))
         ]
         lookups = 0
         made = map(_task, arguments) if executor is None else _in_order(_submitted(executor, arguments), ahead)
         for number, count in zip(made, counts, strict=True):
             lookups += number
             advance(count)
-        kept.unlink()
+        shutil.rmtree(shared)
         beside.rename(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -84,9 +94,10 @@ def _submitted(executor: Executor, arguments: list[Arguments]) -> Iterator[Futur
 
 def _task(arguments: Arguments) -> int:
     """Make one block and write it; its lookups."""
-    path, seed, block, samples, target, dense = arguments
-    profile = load(path)
-    part = generate_block(profile, seed, block, samples, first_ids(profile, seed), dense)
+    shared, seed, block, samples, target, dense = arguments
+    profile = load(shared / PROFILE)
+    ids = [np.load(shared / f"{table}.npy") for table in range(len(profile.tables))]
+    part = generate_block(profile, seed, block, samples, ids, dense)
     files.write(part, target)
     return part.accesses
 

@@ -47,6 +47,9 @@ def test_a_broken_run_leaves_nothing(tmp_path, profile: TraceProfile) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_folder(profile, tmp_path / "x", 4000, 3, advance=stop)
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / ".partial-x").mkdir()
+    with pytest.raises(HotrowError, match="one was killed"):
+        write_folder(profile, tmp_path / "x", 4000, 3)
 
 
 def test_more_samples_keep_popular_rows_and_bring_new_ones() -> None:
