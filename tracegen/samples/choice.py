@@ -9,7 +9,7 @@ from ..clock import ClockedTable
 from ..generate import block_columns, in_bags, table_rng
 from ..profile import TableProfile, TraceProfile
 from ..trace import MAX_ROWS
-from .coupling import miss_distance
+from .coupling import Coupling, miss_distance
 from .layout import LAYOUTS, Layout, implied_curve, numbered, page_reuse, page_sizes
 
 WORTH = 0.002  # a smaller gain is not worth moving lookups for
@@ -67,12 +67,14 @@ def choose_coupling(profile: TraceProfile, seed: int = 0) -> TraceProfile:
     coupling = profile.coupling
     if coupling is None or profile.samples < 1:
         return profile
-    claims = []
-    for used in (False, True):
-        tried = msgspec.structs.replace(profile, coupling=msgspec.structs.replace(coupling, used=used))
-        columns = block_columns(tried, seed, 1, [None] * len(profile.tables))
-        claims.append(miss_distance(columns, coupling))
+    claims = [_miss_claim(profile, coupling, used, seed) for used in (False, True)]
     chosen = msgspec.structs.replace(
         coupling, used=claims[1] < claims[0] - WORTH, claims=(round(claims[0], 5), round(claims[1], 5))
     )
     return msgspec.structs.replace(profile, coupling=chosen)
+
+
+def _miss_claim(profile: TraceProfile, coupling: Coupling, used: bool, seed: int) -> float:
+    """Distance of the misses per sample that are generated, with the coupling or without, from the released ones."""
+    tried = msgspec.structs.replace(profile, coupling=msgspec.structs.replace(coupling, used=used))
+    return miss_distance(block_columns(tried, seed, 1, [None] * len(profile.tables)), coupling)

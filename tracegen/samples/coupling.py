@@ -158,12 +158,15 @@ def couple(columns: Sequence[Column], coupling: Coupling, rng: np.random.Generat
 def miss_distance(columns: Sequence[Column], coupling: Coupling) -> float:
     """Kolmogorov distance of misses per sample, released against these columns, mean over levels."""
     limits = coupling.limits.array()
-    parts = [columns[k].counts(limits[k]) for k in coupling.order]
-    state, own = running_grades([columns[k].most for k in coupling.order], len(parts[0]))[-1]
-    flat = state.of(np.sum(parts[:-1], axis=0)) * own.cells + own.of(parts[-1])
+    first, *others, last = coupling.order
+    total = columns[first].counts(limits[first])
+    for k in others:
+        total += columns[k].counts(limits[k])
+    state, own = running_grades([columns[k].most for k in coupling.order], len(total))[-1]
+    flat = state.of(total) * own.cells + own.of(columns[last].counts(limits[last]))
     ours = np.bincount(flat, minlength=state.cells * own.cells)
     theirs = np.maximum(coupling.joints[-1].array(), 0).ravel()
-    misses = (state.least()[:, :, None] + own.least()[:, None, :]).reshape(len(parts[0]), -1)
+    misses = (state.least()[:, :, None] + own.least()[:, None, :]).reshape(len(total), -1)
     return float(np.mean([_distance(m, ours, theirs) for m in misses]))
 
 

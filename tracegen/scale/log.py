@@ -29,10 +29,11 @@ class TableForm:
 class Log:
     """A trace's samples and tables, whether it has user ids, and `parts`, which reads it from the beginning.
 
-    note: what whoever reads its profile should know, if anything.
+    lookups: about how many; note: what whoever reads its profile should know, if anything.
     """
 
     samples: int
+    lookups: int
     tables: tuple[TableForm, ...]
     users: bool
     parts: Callable[[], Iterator[Trace]]
@@ -43,7 +44,7 @@ class Log:
         """A trace in memory, as one part; a log as it is."""
         if isinstance(trace, Log):
             return trace
-        return cls(trace.samples, _forms(trace), trace.user is not None, lambda: iter((trace,)))
+        return cls(trace.samples, trace.accesses, _forms(trace), trace.user is not None, lambda: iter((trace,)))
 
     @classmethod
     def on_disk(
@@ -68,19 +69,21 @@ class Log:
             users = users and part.user is not None
             if held is not None:
                 held.append(_lean(part))
-            if lookups > HELD:
-                held = None
-                counted = None if bags and not all(table.one_hot for table in tables) else _counted(path, format)
-                if counted is not None:
-                    samples = counted if first is None else min(first, counted)
-                    break
+                if lookups > HELD:
+                    held = None
+                    some_bags = not all(table.one_hot for table in tables)
+                    counted = None if bags and some_bags else _counted(path, format)
+                    if counted is not None:
+                        counted = counted if first is None else min(first, counted)
+                        lookups, samples = lookups * counted // samples, counted
+                        break
             advance(part.samples)
         if not tables:
             raise HotrowError(f"{path}: no samples, and no tables to measure")
         note = f"measured on the first {samples:,} samples of its log" if samples == first else ""
         if held is not None:
-            return cls(samples, tables, users, lambda: iter(held), note)
-        return cls(samples, tables, users, lambda: _again(path, format, samples, tables, first), note)
+            return cls(samples, lookups, tables, users, lambda: iter(held), note)
+        return cls(samples, lookups, tables, users, lambda: _again(path, format, samples, tables, first), note)
 
     def watched(self, advance: Advance) -> Log:
         """The same log, which tells `advance` its samples whenever it is read."""

@@ -38,6 +38,7 @@ def test_a_log_on_disk_is_the_trace(tmp_path: Path, suffix: str, bags: bool) -> 
     log = Log.on_disk(path, bags=bags)
     watched = log.watched(seen.append)
     assert log.samples == trace.samples
+    assert log.lookups == pytest.approx(trace.accesses, rel=0.05)
     assert log.users
     assert [t.one_hot for t in log.tables] == [True, False]
     for _ in range(2):
