@@ -21,7 +21,8 @@ from .samples.bags import FRACTION, composed, in_succession
 from .samples.chains import drawn_chains, linked_shares
 from .samples.coupling import Column, column_of, couple
 from .samples.layout import numbered
-from .samples.levels import thresholds
+from .samples.levels import above, thresholds
+from .samples.repeating import repeats_asked, with_repeats
 from .samples.teacher import with_targets
 from .synthesis.depthband import Demand, depthband
 from .synthesis.renewal import calibrate, renewal
@@ -178,7 +179,7 @@ def _asked(table: TableProfile) -> Demand | None:
 
 
 def in_bags(table: TableProfile, rng: np.random.Generator, asked: Demand | None = None) -> Synthesis:
-    """One block as of synthesize, its lookups in the order in which bags hold as many cold ones as released."""
+    """One block as of synthesize, its lookups in an order in which bags hold as many cold ones and repeats as released."""
     made = synthesize(table, rng, asked)
     known = table.locality
     if known is None or known.contents is None or not len(made.order):
@@ -187,6 +188,13 @@ def in_bags(table: TableProfile, rng: np.random.Generator, asked: Demand | None 
     noise = known.noise["contents"]
     contents = known.contents.array()
     order = composed(made.order, made.sizes, table.distinct, known.per_sample, limit, contents, noise, rng)
+    repeated = None
+    if known.repeats is not None:
+        repeated = repeats_asked(known.repeats.array(), known.noise["repeats"], len(made.sizes), known.per_sample)
+    if repeated is not None:
+        column = column_of(order, made.sizes, table.distinct, known.per_sample)
+        hot = above(column.numbers, column.slots, table.distinct, np.array([limit])) == 0
+        order = with_repeats(order, made.sizes, table.distinct, hot, repeated, rng)
     return made._replace(order=order)
 
 

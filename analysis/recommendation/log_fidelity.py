@@ -16,6 +16,7 @@ from ...tracegen.trace import TableLookups, Trace
 from ..fidelity import cache_sizes
 from ..miss_ratio import lru_curve
 from ..reuse_distance import stack_distances
+from ..stack.dense_ids import dense_ids
 from .interleave import interleaved
 
 Ints = NDArray[np.int64]
@@ -51,14 +52,16 @@ class TablePages:
 
 @dataclass(frozen=True)
 class TableBags:
-    """One table's bags. sizes: Kolmogorov distance of bag sizes; empty, duplicates, succession: (real, synthetic) share
-    of empty bags, share of lookups whose row stood earlier in the bag, correlation of successive bag sizes."""
+    """One table's bags. sizes: Kolmogorov distance of bag sizes; empty, duplicates, succession, company: (real,
+    synthetic) share of empty bags, share of lookups whose row stood earlier in the bag, correlation of successive bag
+    sizes, share of neighbours in a bag that have been neighbours in a bag before."""
 
     table: str
     sizes: float
     empty: tuple[float, float]
     duplicates: tuple[float, float]
     succession: tuple[float, float]
+    company: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,7 @@ def _bags(real: TableLookups, synthetic: TableLookups) -> TableBags:
         (float((sizes[0] == 0).mean()), float((sizes[1] == 0).mean())),
         (bag_duplicates(real), bag_duplicates(synthetic)),
         (_succession(sizes[0]), _succession(sizes[1])),
+        (bag_company(real), bag_company(synthetic)),
     )
 
 
@@ -188,6 +192,18 @@ def bag_duplicates(table: TableLookups) -> float:
     order = np.lexsort((table.indices, bag))
     same = (np.diff(bag[order]) == 0) & (np.diff(table.indices[order].astype(np.int64)) == 0)
     return float(np.count_nonzero(same) / table.accesses)
+
+
+def bag_company(table: TableLookups) -> float:
+    """Share of neighbours in a bag, in either order, that have stood side by side in an earlier place of the table."""
+    if table.offsets is None or table.accesses < 2:
+        return 0.0
+    bag = np.repeat(np.arange(table.samples), table.bag_sizes())
+    rows = dense_ids(table.indices)[0].astype(np.int64)
+    inside = bag[1:] == bag[:-1]
+    first, second = rows[:-1][inside], rows[1:][inside]
+    pairs = np.minimum(first, second) * (int(rows.max()) + 1) + np.maximum(first, second)
+    return 1 - len(np.unique(pairs)) / len(pairs) if len(pairs) else 0.0
 
 
 def _succession(sizes: Ints) -> float:

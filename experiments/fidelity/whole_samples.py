@@ -71,14 +71,27 @@ def _pages(result: LogFidelity) -> Grid:
 
 
 def _bags(result: LogFidelity) -> Grid:
-    heads = ("table", "sizes", "empty", "synthetic", "duplicates", "synthetic", "succession", "synthetic")
+    heads = (
+        "table",
+        "sizes",
+        "empty",
+        "synthetic",
+        "duplicates",
+        "synthetic",
+        "succession",
+        "synthetic",
+        "company",
+        "synthetic",
+    )
     rows = tuple(
         (
             b.table,
             f"{b.sizes:.4f}",
             *(f"{v:.2%}" for v in (*b.empty, *b.duplicates)),
             *(f"{v:.3f}" for v in b.succession),
+            *(f"{v:.2%}" for v in b.company),
         )
         for b in result.bags
     )
-    return Grid("Bags: Kolmogorov distance of sizes; real and synthetic shares", heads, rows, "measured")
+    caption = "Bags: Kolmogorov distance of sizes; real and synthetic shares; company: neighbours that were so before"
+    return Grid(caption, heads, rows, "measured")
