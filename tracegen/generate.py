@@ -179,7 +179,7 @@ def _asked(table: TableProfile) -> Demand | None:
 
 
 def in_bags(table: TableProfile, rng: np.random.Generator, asked: Demand | None = None) -> Synthesis:
-    """One block as of synthesize, its lookups in an order in which bags hold as many cold ones and repeats as released."""
+    """One block as of synthesize, its lookups in an order in which bags hold cold ones and repeats as released."""
     made = synthesize(table, rng, asked)
     known = table.locality
     if known is None or known.contents is None or not len(made.order):

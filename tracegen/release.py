@@ -115,7 +115,7 @@ STATISTICS = (
     Statistic("ages", 3, 5, 0.22),
     Statistic("pairs", 5, 13, 0.05),
     Statistic("pages", 3, 5, 0.05),
-    Statistic("bags", 2, 2, 0.03, of_samples=True),
+    Statistic("bags", 2, 2, 0.06, of_samples=True),
     Statistic("steps", 4, 8, 0.02, of_samples=True),
     Statistic("repeats", 2, 2, 0.02, of_samples=True),
     Statistic("kin", 6, 18, 0.05, whole=(4, 8)),

@@ -27,7 +27,7 @@ def linked_shares(kin: Ints, noise: float) -> Floats:
 
 
 def drawn_chains(counts: Ints, linked: Floats, rng: np.random.Generator) -> Ints:
-    """Lengths of the chains that rows of these counts (falling) form in order, int64 [chains]; only equals are linked."""
+    """Lengths of the chains that rows of these falling counts form in order, int64 [chains]; only equals are linked."""
     behind = rng.random(len(counts)) < linked[kin_class(counts)]
     behind[1:] &= counts[1:] == counts[:-1]
     behind[:1] = False

@@ -1,4 +1,4 @@
-"""Kin: rows that were new one after the other in a bag and are looked up equally often, and rows that a bag holds twice.
+"""Kin: rows that were new one after the other in a bag and are looked up equally often; rows that a bag holds twice.
 
 Both are counted part by part; a bag never spans two parts.
 """
