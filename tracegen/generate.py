@@ -193,8 +193,8 @@ def in_bags(table: TableProfile, rng: np.random.Generator, asked: Demand | None 
         repeated = repeats_asked(known.repeats.array(), known.noise["repeats"], len(made.sizes), known.per_sample)
     if repeated is not None:
         column = column_of(order, made.sizes, table.distinct, known.per_sample)
-        hot = above(column.numbers, column.slots, table.distinct, np.array([limit])) == 0
-        order = with_repeats(order, made.sizes, table.distinct, hot, repeated, rng)
+        passed = above(column.numbers, column.slots, table.distinct, np.array([limit]))
+        order = with_repeats(order, made.sizes, table.distinct, passed, repeated, rng)
     return made._replace(order=order)
 
 

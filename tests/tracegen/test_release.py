@@ -189,19 +189,29 @@ def canaries() -> list[np.ndarray]:
     return [a[a != b], b[a != b]]
 
 
-def audited_epsilon(add=add_noise, trials: int = 10_000, times: int = 1) -> float:
-    """A lower bound of what `times` releases of the reuse histogram really spend, each worth ε = 1.
+def kin_canaries() -> list[np.ndarray]:
+    """The same of kin: the first lookup of row 0 goes, so that it moves, the row behind it, and the one new behind its
+    next lookup."""
+    rows = np.array([[0, 1, -1], [0, 2, -1], [1, 0, -1]])
+    other = np.array([[-1, 1, -1], [0, 2, -1], [1, 0, -1]])
+    a, b = (measure(clocked(x.ravel(), 3), 3, WINDOWS).values["kin"] for x in (rows, other))
+    return [a[a != b], b[a != b]]
+
+
+def audited_epsilon(add=add_noise, trials: int = 10_000, times: int = 1, name: str = "reuse") -> float:
+    """A lower bound of what `times` releases of the statistic called `name` really spend, each worth ε = 1.
 
     By a likelihood-ratio test. Cells get their noise one by one, so a release of the same counts side by side is as
     many draws.
     """
-    values = canaries()
+    values = canaries() if name == "reuse" else kin_canaries()
+    clock = Clock("t", 400, 3 if name == "kin" else 1, False)
     scores = []
     for exact in values:
-        beside = {"reuse": np.tile(exact, (AT_ONCE, 1))}
+        beside = {name: np.tile(exact, (AT_ONCE, 1))}
         bounds = Bounds(1, 1, EPSILON)
         releases = [
-            add(REUSE, beside, bounds, Ledger("laplace", EPSILON))["reuse"] for _ in range(trials * times // AT_ONCE)
+            add(clock, beside, bounds, Ledger("laplace", EPSILON))[name] for _ in range(trials * times // AT_ONCE)
         ]
         seen = np.concatenate(releases).reshape(trials, -1, len(exact))
         far = [np.abs(seen - x).sum((1, 2)) for x in values]
@@ -246,6 +256,18 @@ def test_audit_fails_where_noise_is_missing(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.usefixtures("audited_share")
 def test_audit_fails_where_a_statistic_is_released_twice() -> None:
     assert audited_epsilon(trials=20_000, times=2) > EPSILON  # by ledgers that do not know of each other
+
+
+def test_audit_of_kin_finds_no_more_than_is_declared_and_sees_half_a_sensitivity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = tuple(dataclasses.replace(s, share=1.0 if s.name == "kin" else 0.0) for s in STATISTICS)
+    monkeypatch.setattr(release_module, "STATISTICS", alone)
+    assert np.abs(np.subtract(*kin_canaries())).sum() == 6
+    assert 0.5 * EPSILON <= audited_epsilon(trials=60_000, name="kin") <= EPSILON
+    halved = tuple(dataclasses.replace(s, l1=s.l1 // 2) for s in alone if s.name == "kin")
+    monkeypatch.setattr(release_module, "STATISTICS", halved)
+    assert audited_epsilon(trials=20_000, name="kin") > EPSILON
 
 
 # ---------------------------------------------------------------- the profile

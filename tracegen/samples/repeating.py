@@ -1,7 +1,7 @@
 """Repeating: as many lookups repeat a row of their bag as released; lookups of bags not far apart change places.
 
-What is exchanged are hot lookups alone, and runs of repeats as they stand, so that neither what is cold in a bag nor
-chains of rows are torn apart.
+Runs of repeats are exchanged as they stand, so that chains of rows are not torn apart, and hot lookups for hot ones, so
+that what is cold in a bag stays; where none is near, for cold ones, but never for a row's first.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ def repeats_asked(table: Ints, noise: float, samples: int, most: int) -> float |
 
 
 def with_repeats(
-    numbers: Ints, sizes: Ints, rows: int, hot: NDArray[np.bool_], asked: float, rng: np.random.Generator
+    numbers: Ints, sizes: Ints, rows: int, passed: NDArray[np.uint8], asked: float, rng: np.random.Generator
 ) -> Ints:
     """The lookups in an order in which about `asked` of them repeat a row of their bag, as far as it goes.
 
-    hot: of every lookup, whether it may change places.
+    passed: of every lookup, 0 hot, 1 cold, 2 first (see levels.above).
     """
     bags = np.repeat(np.arange(len(sizes)), sizes)
     now = int(np.count_nonzero(repeats(numbers, bags, rows)))
     out, starts = numbers.copy(), np.concatenate(([0], np.cumsum(sizes)))
     if now > asked:
-        doomed = repeats(out, bags, rows) & hot
-        _part(out, starts, bags, doomed, hot, rows, now - asked, rng)
+        doomed = repeats(out, bags, rows) & (passed == 0)
+        _part(out, starts, bags, doomed, passed, rows, now - asked, rng)
     elif asked > now:
-        _bring(out, starts, bags, hot, rows, asked - now, rng)
+        _bring(out, starts, bags, passed, rows, asked - now, rng)
     return out
 
 
@@ -57,7 +57,7 @@ def _part(
     starts: Ints,
     bags: Ints,
     doomed: NDArray[np.bool_],
-    hot: NDArray[np.bool_],
+    passed: NDArray[np.uint8],
     rows: int,
     excess: float,
     rng: np.random.Generator,
@@ -76,7 +76,7 @@ def _part(
             continue
         s = bags[i]
         low, high = max(0, s - REACH), min(len(starts) - 1, s + REACH + 1)
-        for _ in range(TRIES):
+        for turn in range(2 * TRIES):
             length = stop - i
             j = int(starts[low] + rng.random() * (starts[high] - starts[low]))
             if j + length > len(out) or bags[j] == s or bags[j + length - 1] != bags[j]:
@@ -86,7 +86,7 @@ def _part(
                     here[out[k]] = s
             fits = True
             for k in range(length):
-                fits = fits and hot[j + k] and not doomed[j + k] and here[out[j + k]] != s
+                fits = fits and passed[j + k] <= turn // TRIES and not doomed[j + k] and here[out[j + k]] != s
             for k in range(starts[s], starts[s + 1]):
                 here[out[k]] = -1
             t = bags[j]
@@ -109,7 +109,7 @@ def _bring(
     out: Ints,
     starts: Ints,
     bags: Ints,
-    hot: NDArray[np.bool_],
+    passed: NDArray[np.uint8],
     rows: int,
     lacking: float,
     rng: np.random.Generator,
@@ -135,7 +135,7 @@ def _bring(
             place = begin + int(rng.random() * (end - begin))
             if j < 0 or out[j] != out[anchor] or bags[j] == s or bags[j] > s + REACH:
                 continue
-            if place == anchor or out[place] == out[anchor] or not hot[place] or not hot[j]:
+            if place == anchor or out[place] == out[anchor] or passed[place] > 0 or passed[j] > 0:
                 continue
             t, there = bags[j], False
             for k in range(starts[t], starts[t + 1]):
