@@ -36,7 +36,8 @@ OF_BAGS = ("bags", "steps", "kin", "repeats", "contents")  # statistics that a o
 EXACT_WINDOW = 1024  # slots of an age window
 ASSUMPTIONS = (
     "which row of one table goes with which of another is not kept, only how cold a sample's lookups are together",
-    "rows are renumbered: no id is kept, and of what lies beside what only what the layout of a table says",
+    "rows are renumbered: no id is kept, and of what lies beside what only what the layout of a table says; of what "
+    "stands together in a bag only chains of rows that are new together and looked up equally often",
     "asked for fewer samples, it gives the beginning of a trace; for more, such traces one after another: popular rows "
     "stay, and as many rows are new to each as the last quarter of the log would bring",
 )

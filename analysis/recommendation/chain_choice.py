@@ -16,7 +16,7 @@ from ...tracegen.synthesis.depthband import Demand
 from ..certificate import FEW_WINDOWS, certificate_of, implied_curves, judge
 from ..fidelity import cache_sizes
 
-LRU_COST = 0.001  # of the claim, at most: less than another seed makes
+LRU_COST, LRU_PART = 0.001, 0.25  # of the claim, or a part of it, at most: less than another seed makes
 PAGES_COST = 0.005  # of the page curve, at most
 LEAST_LINKED = 0.2  # of all rows; fewer are no reason to part with the best variant
 
@@ -50,7 +50,7 @@ def _with_chains(table: TableProfile, seed: int, number: int) -> TableProfile:
         for spans in (("mixed", "prior", "raw") if noisy else ("mixed",))
     ]
     best = min(tried, key=lambda candidate: candidate.score)
-    if best.claim > before.claim + LRU_COST:
+    if best.claim > before.claim + max(LRU_COST, LRU_PART * before.claim):
         return table
     pages = [min(layout_gaps(t, seed, number).values(), default=0.0) for t in (table, best.table)]
     if pages[1] > pages[0] + PAGES_COST:

@@ -1,8 +1,13 @@
 """Kin: counted as by hand, in parts as in one; chains link equals alone, where more are alike than by chance."""
 
+import msgspec
 import numpy as np
 import pytest
 
+from hotrow.analysis.recommendation.chain_choice import choose_chains
+from hotrow.tracegen.generate import generate
+from hotrow.tracegen.measure import exact_profile
+from hotrow.tracegen.profile import Variant, load
 from hotrow.tracegen.samples.chains import drawn_chains, linked_shares
 from hotrow.tracegen.samples.kin import (
     ALIKE,
@@ -16,6 +21,7 @@ from hotrow.tracegen.samples.kin import (
     repeat_table,
     repeats,
 )
+from hotrow.tracegen.samples.made_bags import strangers
 
 MOST = 4
 
@@ -89,3 +95,18 @@ def test_what_chance_or_noise_explains_is_no_chain() -> None:
     kin[0, UNLIKE] = 0
     assert linked_shares(kin, 0.0)[0] > 0.5
     assert linked_shares(kin, 400.0).max() == 0.0
+
+
+def test_a_profile_from_before_kin_is_read_and_generates_the_same_counts(tmp_path) -> None:
+    log = strangers(300, 1, 100)
+    profile = exact_profile(log)
+    table = profile.tables[0]
+    locality = msgspec.structs.replace(table.locality, kin=None, repeats=None)
+    old = msgspec.structs.replace(
+        profile, version=4, tables=(msgspec.structs.replace(table, locality=locality, variant=Variant("renewal")),)
+    )
+    old.save(tmp_path / "old.json")
+    made = generate(choose_chains(load(tmp_path / "old.json")), seed=2).tables[0]
+    real = log.tables[0]
+    assert made.accesses == real.accesses
+    assert np.array_equal(np.sort(np.bincount(made.indices))[-50:], np.sort(np.bincount(real.indices))[-50:])
