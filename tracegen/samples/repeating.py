@@ -64,7 +64,7 @@ def _part(
 ) -> None:
     """Exchange runs of repeats for as many lookups of a bag nearby, until there are `excess` fewer."""
     here = np.full(rows, -1, np.int64)  # the bag that a row was last entered for
-    total = np.count_nonzero(doomed)
+    total = int(np.count_nonzero(doomed))
     chance = excess / max(total, 1)
     i = 0
     while i < len(out):
