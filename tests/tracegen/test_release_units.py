@@ -83,8 +83,11 @@ def test_every_released_statistic_is_charged_for_a_whole_unit(unit: str) -> None
     for charge in charges:
         statistic = declared[charge.statistic]
         group = (samples if statistic.of_samples else accesses) + (samples if statistic.of_both else 0)
-        assert charge.l1 == statistic.l1 * group, charge.statistic
-        assert charge.l2_squared == statistic.l2_squared * group**2, charge.statistic
+        l1, l2_squared = statistic.l1, statistic.l2_squared
+        if unit != "access" and statistic.whole is not None:
+            l1, l2_squared = statistic.whole
+        assert charge.l1 == l1 * group, charge.statistic
+        assert charge.l2_squared == l2_squared * group**2, charge.statistic
         assert charge.scale * charge.cost >= charge.l1 * (1 - 1e-6), charge.statistic
     assert sum(c.cost for c in profile.privacy.spent) <= 9.0
 
