@@ -54,6 +54,7 @@ def fit(
     from ...tracegen.release import quieter_mechanism
     from ...tracegen.scale.log import Log
     from ..fidelity import fitting
+    from ..fidelity.room import require_room
 
     def budgeted(noise: str) -> PrivacyBudget:
         own = 0.0 if noise == "laplace" and mechanism == "auto" else delta
@@ -62,6 +63,7 @@ def fit(
     budget = None if exact else budgeted("laplace" if mechanism == "auto" else mechanism)
     with progress.bar("read", "samples", files.samples_in(trace, format), quiet) as advance:
         log = Log.on_disk(trace, format, exact, advance, first)
+    require_room(log.lookups, "measure a beginning of the log with --first")
     if budget is not None and mechanism == "auto":
         budget = budgeted(quieter_mechanism(log, epsilon, delta, budget.unit))
     with progress.bar("measure", "samples", 2 * log.samples, quiet) as advance:

@@ -13,6 +13,7 @@ from ...tracegen.profile import TraceProfile
 from ...tracegen.scale.parallel import generate_in_parallel, write_folder
 from ...tracegen.trace import Trace
 from ..parallel.executor import AHEAD, maker
+from .room import require_room
 
 
 def write(
@@ -31,6 +32,9 @@ def write(
     A target without a suffix (and no format `to`) becomes a folder of Parquet files, written by the workers; any other
     is written here, from blocks that they make. dense: as of generate.
     """
+    if scheduler is None:  # whose workers have memory of their own
+        block = sum(table.accesses for table in profile.tables)
+        require_room(block * workers, "the profile's blocks are as long as its log; fit it with --first")
     with ExitStack() as stack:
         pool = None
         if workers > 1 or scheduler is not None:
