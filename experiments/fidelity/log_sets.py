@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ...tracegen import files
-from ...tracegen.samples.made_logs import clicks, independent_fields
+from ...tracegen.samples.made_logs import clicks, groceries, independent_fields
 from ...tracegen.trace import TableLookups, Trace
 
-MAKERS: dict[str, Callable[..., Trace]] = {"clicks": clicks, "independent": independent_fields}
+MAKERS: dict[str, Callable[..., Trace]] = {"clicks": clicks, "groceries": groceries, "independent": independent_fields}
 MADE_SAMPLES = 100_000
 
 
@@ -31,6 +31,8 @@ TUNING_LOGS = (
     Log("rduflights17", "rduflights17"),
     Log("clicks (made, seed 1)", "clicks", 1),
     Log("independent (made, seed 1)", "independent", 1),
+    Log("groceries (made, seed 1)", "groceries", 1),
+    Log("long baskets (made, seed 2)", "groceries", 2, (("lines", 8.0), ("households", 3_000))),
 )
 TEST_LOGS = (
     Log("nycflights17", "nycflights17"),

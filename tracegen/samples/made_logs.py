@@ -40,6 +40,37 @@ def clicks(samples: int, seed: int, users: int = 4_000, items: int = 20_000, loy
     )
 
 
+def groceries(
+    samples: int, seed: int, households: int = 1_500, stores: int = 120, products: int = 12_000, lines: float = 2.2
+) -> Trace:
+    """Lines of baskets, each with its household, its store and its own number; about `lines` lines of a basket follow
+    one another, now and then with another basket's in between.
+
+    Four one-hot tables: household, store, product, basket. A household shops mostly in its own store, some far more
+    often than others, and buys one of 24 favourites half of the time, else what is popular.
+    """
+    rng = np.random.default_rng(seed)
+    length = rng.geometric(1 / lines, int(2 * samples / lines) + 16)
+    households_of = _zipf(rng, len(length), households, 0.5)
+    home = _zipf(rng, households, stores, 0.7)[households_of]
+    store_of = np.where(rng.random(len(length)) < 0.85, home, _zipf(rng, len(length), stores, 0.7))
+    favourites = _zipf(rng, households * 24, products, 0.6).reshape(households, 24)
+    basket = np.repeat(np.arange(len(length)), length)
+    late = np.arange(len(basket)) + rng.exponential(2.0, len(basket)) * (rng.random(len(basket)) < 0.06)
+    basket = basket[np.argsort(late, kind="stable")][:samples]
+    household = households_of[basket]
+    own = favourites[household, np.minimum(rng.geometric(0.15, samples) - 1, 23)]
+    product = np.where(rng.random(samples) < 0.5, own, _zipf(rng, samples, products, 0.8))
+    return Trace(
+        (
+            TableLookups("household", households, household),
+            TableLookups("store", stores, store_of[basket]),
+            TableLookups("product", products, product),
+            TableLookups("basket", len(length), basket),
+        )
+    )
+
+
 def independent_fields(samples: int, seed: int, tables: int = 6) -> Trace:
     """Zipf draws, every table for itself: nothing for a coupling to find."""
     rng = np.random.default_rng(seed)

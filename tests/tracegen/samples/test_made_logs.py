@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hotrow.tracegen.samples.made_logs import clicks, independent_fields
+from hotrow.tracegen.samples.made_logs import clicks, groceries, independent_fields
 
 
 def test_fields_copy_users_and_items() -> None:
@@ -29,6 +29,16 @@ def test_history_holds_the_users_last_items_and_tags_are_fixed() -> None:
         assert bag == before[::-1][:12]
         mine = tags.indices[tags.offsets[s] : tags.offsets[s + 1]].tolist()
         assert of_item.setdefault(int(item[s]), mine) == mine
+
+
+def test_lines_of_a_basket_share_household_and_store() -> None:
+    log = groceries(4000, 3, households=100, stores=20)
+    basket = log.table("basket").indices
+    for shared in ("household", "store"):
+        pairs = np.unique(np.stack((basket, log.table(shared).indices)), axis=1)
+        assert pairs.shape[1] == len(np.unique(basket))
+    assert 0.4 < np.mean(np.diff(basket) == 0) < 0.65
+    assert log.equals(groceries(4000, 3, households=100, stores=20))
 
 
 @pytest.mark.parametrize("tables", [1, 3])
