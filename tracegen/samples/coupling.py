@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..packed import Packed
 from .levels import Grades, above, grades, per_sample
-from .pairing import pair
+from .pairing import pair, runs, single
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -25,7 +25,13 @@ Floats = NDArray[np.float64]
 FRACTIONS = ((0.01, 0.05, 0.25), (0.02, 0.15), (0.1,))  # of a table's rows: the caches; fewer where noise is
 CLEAR = 4.0  # noise deviations that samples per cell should have, to tell so many levels apart
 MOST_CELLS = 4096  # of one joint count
-WINDOW = 16  # samples that a unit may move
+WINDOW = 16  # samples that a lookup or a bag may move
+STICKY = 0.2  # of a one-hot table's lookups, those that repeat the sample before: from here on, whole runs are moved
+RUNS_WINDOW = 1024  # samples that a run may move
+NEAR = 4  # and at most this part of the samples in which half of the runs come again
+POWER = 2.0  # of likelihoods: what waits for its like is to be kept for it
+ROUNDS = 30  # of fitting a law to what there is
+LEAST = 1e-9  # samples, and likelihood, in place of none
 SHORTEST = 4  # samples: a window below this is no room to move in
 
 
@@ -64,6 +70,8 @@ class Column:
     def counts(self, limits: Ints) -> Ints:
         """Lookups of every sample above each level, int64 [levels, samples]."""
         passed = above(self.numbers, self.slots, self.rows, limits, self.following)
+        if self.most == 1 and len(passed) == self.samples:  # one in every sample
+            return np.asarray(passed > np.arange(len(limits) + 1)[:, None], np.int64)
         return per_sample(passed, self.slots // self.most - self.before, self.samples, len(limits) + 1)
 
     def sizes(self) -> Ints:
@@ -119,11 +127,12 @@ def joint_counts(columns: Sequence[Column], limits: Sequence[Ints]) -> list[Ints
     return found
 
 
-def lift_of(joint: Ints, noise: float) -> Floats:
-    """How much likelier a class is beside a state than alone, float64 [states, classes]; 1 where nothing is known.
+def law_of(joint: Ints, noise: float, states: Ints, classes: Ints) -> Floats:
+    """The share of every class beside every state, float64 [states, classes], of units in these states and classes.
 
-    Noisy rows are shrunk towards independence by what noise explains of their distance from it (James and Stein 1961,
-    positive part).
+    states, classes: samples of each. Noisy rows are shrunk towards independence by what noise explains of their
+    distance from it (James and Stein 1961, positive part); then rows and columns are fitted to what there is (Deming
+    and Stephan 1940).
     """
     counts = np.maximum(joint.astype(np.float64), 0)
     alone = counts.sum(0) / max(counts.sum(), 1.0)
@@ -134,7 +143,12 @@ def lift_of(joint: Ints, noise: float) -> Floats:
         surprise = ((joint - np.maximum(joint.sum(1), 0)[:, None] * alone) ** 2).sum(1)
         weight = np.clip(1 - expected / np.maximum(surprise, 1e-9), 0, 1)[:, None]
         law = weight * law + (1 - weight) * alone
-    return np.asarray(np.where(alone > 0, law / np.maximum(alone, 1e-12), 1.0))
+    lift = np.where(alone > 0, law / np.maximum(alone, 1e-12), 1.0)
+    fitted = (states[:, None] + LEAST) * (lift + LEAST) * (classes + LEAST)
+    for _ in range(ROUNDS):
+        fitted *= ((states + LEAST) / fitted.sum(1))[:, None]
+        fitted *= (classes + LEAST) / fitted.sum(0)
+    return np.asarray(fitted / fitted.sum(1)[:, None])
 
 
 def couple(columns: Sequence[Column], coupling: Coupling, rng: np.random.Generator) -> list[Column]:
@@ -145,14 +159,29 @@ def couple(columns: Sequence[Column], coupling: Coupling, rng: np.random.Generat
     total = made[first].counts(limits[first])
     every = running_grades([made[k].most for k in coupling.order], len(total))
     for k, joint, (state, own) in zip(others, coupling.joints, every, strict=True):
-        window = min(int(limits[k][0]) // made[k].most // 8, WINDOW)  # what small caches see must not change
         counts = made[k].counts(limits[k])
-        if window >= SHORTEST:
-            lift = lift_of(joint.array(), coupling.noise)
-            made[k] = made[k].moved(pair(state.of(total), own.of(counts), lift, window, rng))
+        states, classes = state.of(total), own.of(counts)
+        found = [np.bincount(x, minlength=n) for x, n in zip((states, classes), joint.array().shape, strict=True)]
+        places = _places(made[k], states, classes, law_of(joint.array(), coupling.noise, *found), limits[k], rng)
+        if places is not None:
+            made[k] = made[k].moved(places)
             counts = made[k].counts(limits[k])
         total = total + counts
     return made
+
+
+def _places(
+    column: Column, states: Ints, classes: Ints, law: Floats, limits: Ints, rng: np.random.Generator
+) -> Ints | None:
+    """Where the column's lookups come from, int64 [samples]; None where they have no room to move in."""
+    repeats = np.count_nonzero(column.numbers[1:] == column.numbers[:-1])
+    if column.most == 1 and len(column.numbers) == column.samples and repeats > STICKY * column.samples:
+        units = runs(column.numbers, classes, column.rows)
+        window = min(units.soon() // NEAR, RUNS_WINDOW)
+    else:
+        units = single(classes)
+        window = min(int(limits[0]) // column.most // 8, WINDOW)  # what small caches see must not change
+    return pair(states, units, law, window, POWER, rng) if window >= SHORTEST else None
 
 
 def miss_distance(columns: Sequence[Column], coupling: Coupling) -> float:

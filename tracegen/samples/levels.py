@@ -74,7 +74,8 @@ class Grades(NamedTuple):
 
     def of(self, counts: Ints) -> Ints:
         """The number of every column of counts [levels, samples]."""
-        graded = np.searchsorted(self.edges, counts, "right") - 1
+        grade = np.searchsorted(self.edges, np.arange(self.edges[-1] + 1), "right") - 1
+        graded = grade[np.minimum(counts, self.edges[-1])]
         return np.asarray(self.code[tuple(graded)])
 
     def least(self) -> Ints:
