@@ -37,7 +37,8 @@ Of the log as a whole, for every table but the first, by what was released befor
 (k samples leave k cells for k others, which may coincide; k is n + Σ g over these tables, n the unit's samples; for one
 access k is 2, its own sample and one other.)
 *A unit* removes its g accesses one after the other: L1 × g, L2² × g², with g = 1 (access), L (sample), m·L (user).
-Bags, steps and repeats count samples, so there g is 1, 1, m; so it is for `filled`, the samples that are not empty (user only).
+Bags, steps and repeats count samples, so there g is 1, 1, m; so it is for `filled`, the samples that are not empty
+(user only).
 
 *Mechanism.* Every statistic is a vector of integers and gets discrete Laplace noise of scale L1/ε' or discrete
 Gaussian noise of variance L2²/2ρ', sampled exactly by OpenDP. Ledger adds up what OpenDP says each cost.
