@@ -139,8 +139,9 @@ def miss_ratio(
     title: str = "LRU miss ratio",
     what: str = "tables",
     bands: Sequence[tuple[Sequence[float], Sequence[float]]] = (),
+    unit: str = "rows",
 ) -> Figure:
-    """Miss-ratio curves; x is the capacity in rows, y the miss ratio.
+    """Miss-ratio curves; x is the capacity in rows, or another `unit`, y the miss ratio.
 
     knee: capacity with the ends of its interval, or None for both. marks: names and capacities in rows to draw as
     upright lines. what: the lines are of. bands: lowest and highest miss ratios over the x of each of the first series.
@@ -165,7 +166,7 @@ def miss_ratio(
             axes.annotate(
                 f" {name} ", (capacity, 0.02), xycoords=("data", "axes fraction"), fontsize=7, rotation=90, ha=side
             )
-        axes.set(ylim=(0, 102), xlabel="capacity, rows", ylabel="lookups that miss, %", title=title)
+        axes.set(ylim=(0, 102), xlabel=f"capacity, {unit}", ylabel="lookups that miss, %", title=title)
         return figure
 
 

@@ -32,8 +32,8 @@ def figures(result: LogFidelity) -> dict[str, Figure]:
     if result.pages:
         worst = max(result.pages, key=lambda p: p.error)
         lines = [(n, worst.capacities, y) for n, y in zip(("real", "synthetic"), worst.curves, strict=True)]
-        title = f"LRU miss ratio, capacity in pages of 32 rows, table {worst.table}"
-        drawn["pages"] = plots.miss_ratio(lines, title=title)
+        title = f"LRU miss ratio by pages, table {worst.table}"
+        drawn["pages"] = plots.miss_ratio(lines, title=title, unit="pages of 32 rows")
     return drawn
 
 
