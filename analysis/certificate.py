@@ -7,6 +7,7 @@ the choice costs no privacy. The implied curve is itself not exact; that part is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -80,18 +81,22 @@ def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TablePr
     locality = table.locality
     if locality is None:
         return table
+    noisy = locality.noise["spans"] > 0
+    best, certificate = best_of(table, locality, (*CANDIDATES, *(NOISY if noisy else ())), seed, number)
+    return msgspec.structs.replace(best.table, certificate=certificate)
+
+
+def best_of(
+    table: TableProfile, locality: TableLocality, variants: Sequence[Variant], seed: int, number: int
+) -> tuple[Candidate, Certificate]:
+    """The candidate of lowest score among these variants of table number `number`, and what it promises."""
     sizes = cache_sizes(table.distinct)
     asked = Demand.of(table, locality)
     implied, steady = implied_curves(table, locality, sizes, asked)
-    noisy = locality.noise["spans"] > 0
-    tried = [
-        judge(table, locality, variant, implied, sizes, asked, table_rng(seed, number, 1))
-        for variant in (*CANDIDATES, *(NOISY if noisy else ()))
-    ]
+    tried = [judge(table, locality, variant, implied, sizes, asked, table_rng(seed, number, 1)) for variant in variants]
     best = min(tried, key=lambda candidate: candidate.score)
-    drowned = noisy and len(asked.depths) <= FEW_WINDOWS
-    certificate = certificate_of(best, tried, float(np.abs(implied - steady).mean()), table.distinct, drowned)
-    return msgspec.structs.replace(best.table, certificate=certificate)
+    drowned = locality.noise["spans"] > 0 and len(asked.depths) <= FEW_WINDOWS
+    return best, _certificate(best, tried, float(np.abs(implied - steady).mean()), table.distinct, drowned)
 
 
 def implied_curves(
@@ -194,9 +199,7 @@ def _clocked(locality: TableLocality, made: Synthesis, declared: int) -> Clocked
     return ClockedTable("", declared, locality.samples, locality.per_sample, False, ids, made.order, made.slots)
 
 
-def certificate_of(best: Candidate, tried: list[Candidate], phases: float, rows: int, drowned: bool) -> Certificate:
-    """What `best` of the `tried` candidates promises; phases: how far the implied curve is from one without phases;
-    drowned: whether noise leaves the trace too few windows."""
+def _certificate(best: Candidate, tried: list[Candidate], phases: float, rows: int, drowned: bool) -> Certificate:
     floor = PLAIN_FLOOR + PHASE_FLOOR * phases + best.fallback / 10
     reasons = []
     if best.claim + floor > VOUCHED:

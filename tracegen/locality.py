@@ -125,6 +125,14 @@ def octave_starts(edges: Ints, length: int) -> Ints:
 
 
 @kernel
+def _bin(reuse: int, start: int, edges: Ints) -> int:
+    """The bin of a reuse time; start: the bin of the octave that it is in."""
+    while start < len(edges) - 2 and reuse >= edges[start + 1]:
+        start += 1
+    return start
+
+
+@kernel
 def _remember(
     numbers: Ints, slots: Ints, known: Ints, ages: Ints, pairs: Ints, edges: Ints, starts: Ints, width: int
 ) -> None:
@@ -138,10 +146,7 @@ def _remember(
         else:
             reuse = slot - known[row, 2]
             octave = int(math.log2(reuse))
-            b = starts[octave]
-            while b < bins - 1 and reuse >= edges[b + 1]:
-                b += 1
-            ages[slot // width, b] += 1
+            ages[slot // width, _bin(reuse, starts[octave], edges)] += 1
             if known[row, 3] > 0:
                 pairs[known[row, 3] - 1, octave] += 1
             known[row, 3] = octave + 1
@@ -155,10 +160,7 @@ def _recur(numbers: Ints, slots: Ints, following: Ints, found: Ints, edges: Ints
         row = numbers[i]
         if following[row] > 0:
             reuse = slots[i] + 1 - following[row]
-            b = starts[int(math.log2(reuse))]
-            while b < len(found) - 1 and reuse >= edges[b + 1]:
-                b += 1
-            found[b] += 1
+            found[_bin(reuse, starts[int(math.log2(reuse))], edges)] += 1
         following[row] = slots[i] + 1
 
 

@@ -20,6 +20,7 @@ from .trace import Trace
 VERSION = 5  # 3 had no coupling, page counts or layouts, 4 no kin; both are read as they were
 
 Design = Literal["independent", "renewal", "depthband"]
+Trust = Literal["mixed", "raw", "prior"]
 
 
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +33,7 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     design: Design = "independent"
     windows: bool = True
-    spans: Literal["mixed", "raw", "prior"] = "mixed"
+    spans: Trust = "mixed"
     chains: bool = False
 
     def label(self) -> str:

@@ -18,7 +18,7 @@ Ids = NDArray[np.int64]
 def zipf(lookups: int, seed: int, rows: int = 50_000, exponent: float = 1.0) -> Ids:
     """Independent draws, the k-th row in proportion to k^−exponent: no locality beyond popularity."""
     rng = np.random.default_rng(seed)
-    return _dense(_zipf_ranks(rng, lookups, rows, exponent))
+    return _dense(zipf_ranks(rng, lookups, rows, exponent))
 
 
 def sessions(lookups: int, seed: int, users: int = 30_000, mean_length: float = 8.0, pause: float = 400.0) -> Ids:
@@ -26,7 +26,7 @@ def sessions(lookups: int, seed: int, users: int = 30_000, mean_length: float = 
     rng = np.random.default_rng(seed)
     lengths = rng.geometric(1 / mean_length, int(2 * lookups / mean_length) + 16)
     starts = rng.uniform(0, lookups, len(lengths))
-    users_of = _zipf_ranks(rng, len(lengths), users, 0.6)
+    users_of = zipf_ranks(rng, len(lengths), users, 0.6)
     return _in_time_order(starts, lengths, users_of, rng.exponential(pause, int(lengths.sum())), lookups)
 
 
@@ -38,7 +38,7 @@ def news(lookups: int, seed: int, articles: int = 20_000, life: float = 0.01, ba
     picked = rng.choice(articles, lookups, p=fame / fame.sum())
     times = rng.uniform(-life, 1, articles)[picked] + rng.exponential(life * rng.uniform(0.3, 2, articles)[picked])
     times[old] = rng.random(int(old.sum()))
-    picked[old] = articles + _zipf_ranks(rng, int(old.sum()), 20_000, 0.9)
+    picked[old] = articles + zipf_ranks(rng, int(old.sum()), 20_000, 0.9)
     inside = (times >= 0) & (times < 1)
     order = np.argsort(times[inside], kind="stable")
     ids = picked[inside][order]
@@ -49,7 +49,7 @@ def loops(lookups: int, seed: int, loop_rows: int = 4_000, share: float = 0.5, e
     """A scan that goes round and round over `loop_rows` rows takes `share` of the lookups, a Zipf mix the rest."""
     rng = np.random.default_rng(seed)
     looping = rng.random(lookups) < share
-    ids = loop_rows + _zipf_ranks(rng, lookups, 5 * loop_rows, exponent)
+    ids = loop_rows + zipf_ranks(rng, lookups, 5 * loop_rows, exponent)
     ids[looping] = np.arange(int(looping.sum())) % loop_rows
     return _dense(ids)
 
@@ -65,7 +65,7 @@ def phases(lookups: int, seed: int, working_set: int = 3_000, mean_length: int =
             part = fresh + np.arange(length // 4 + 1)
             fresh += len(part)
         else:
-            part = int(rng.integers(groups)) * working_set + _zipf_ranks(rng, length, working_set, 0.7)
+            part = int(rng.integers(groups)) * working_set + zipf_ranks(rng, length, working_set, 0.7)
         parts.append(part.astype(np.int64))
         done += len(part)
     return _dense(np.concatenate(parts)[:lookups])
@@ -74,18 +74,18 @@ def phases(lookups: int, seed: int, working_set: int = 3_000, mean_length: int =
 def retail(lookups: int, seed: int, customers: int = 4_000, products: int = 20_000, loyalty: float = 0.6) -> Ids:
     """Products in baskets: customers buy their own favourites again, with seasons in what everybody buys."""
     rng = np.random.default_rng(seed)
-    favourites = _zipf_ranks(rng, customers * 20, products, 0.7).reshape(customers, 20)
-    customer = np.repeat(_zipf_ranks(rng, lookups, customers, 0.5), rng.geometric(0.15, lookups))[:lookups]
+    favourites = zipf_ranks(rng, customers * 20, products, 0.7).reshape(customers, 20)
+    customer = np.repeat(zipf_ranks(rng, lookups, customers, 0.5), rng.geometric(0.15, lookups))[:lookups]
     own = favourites[customer, np.minimum(rng.geometric(0.2, lookups) - 1, 19)]
     season = (np.arange(lookups) * 8 // lookups) * (products // 40)
-    common = (_zipf_ranks(rng, lookups, products, 0.9) + season) % products
+    common = (zipf_ranks(rng, lookups, products, 0.9) + season) % products
     return _dense(np.where(rng.random(lookups) < loyalty, own, common))
 
 
 def drift(lookups: int, seed: int, rows: int = 30_000, exponent: float = 0.9, turnover: float = 3.0) -> Ids:
     """A Zipf law whose ranks shift by `turnover` times the head of 1,000 rows over the trace: what was hot cools."""
     rng = np.random.default_rng(seed)
-    ranks = _zipf_ranks(rng, lookups, rows, exponent)
+    ranks = zipf_ranks(rng, lookups, rows, exponent)
     shift = (np.arange(lookups) / lookups * turnover * 1000).astype(np.int64)
     return _dense(np.where(ranks < 1000, (ranks * 7919 + shift) % 4000, 4000 + ranks))
 
@@ -93,7 +93,8 @@ def drift(lookups: int, seed: int, rows: int = 30_000, exponent: float = 0.9, tu
 SCENARIOS: dict[str, Callable[..., Ids]] = {f.__name__: f for f in (zipf, sessions, news, loops, phases, retail, drift)}
 
 
-def _zipf_ranks(rng: np.random.Generator, draws: int, rows: int, exponent: float) -> Ids:
+def zipf_ranks(rng: np.random.Generator, draws: int, rows: int, exponent: float) -> Ids:
+    """Ranks drawn by Zipf's law, 0 the most likely."""
     cdf = np.cumsum(np.arange(1, rows + 1, dtype=np.float64) ** -exponent)
     return np.asarray(np.searchsorted(cdf, rng.random(draws) * cdf[-1]), np.int64)
 

@@ -8,13 +8,10 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from ...tracegen.generate import table_rng
-from ...tracegen.profile import TableProfile, TraceProfile, Variant
+from ...tracegen.profile import TableProfile, TraceProfile, Trust, Variant
 from ...tracegen.samples.chains import linked_shares
 from ...tracegen.samples.choice import layout_gaps
-from ...tracegen.synthesis.depthband import Demand
-from ..certificate import FEW_WINDOWS, certificate_of, implied_curves, judge
-from ..fidelity import cache_sizes
+from ..certificate import best_of
 
 LRU_COST, LRU_PART = 0.001, 0.25  # of the claim, or a part of it, at most: less than another seed makes
 PAGES_COST = 0.005  # of the page curve, at most
@@ -40,22 +37,13 @@ def _with_chains(table: TableProfile, seed: int, number: int) -> TableProfile:
     locality, before = table.locality, table.certificate
     if locality is None or before is None or linked_rows(table) < LEAST_LINKED:
         return table
-    sizes = cache_sizes(table.distinct)
-    asked = Demand.of(table, locality)
-    implied, steady = implied_curves(table, locality, sizes, asked)
-    noisy = locality.noise["spans"] > 0
-    tried = [
-        judge(table, locality, Variant("renewal", w, spans, True), implied, sizes, asked, table_rng(seed, number, 1))
-        for w in (True, False)
-        for spans in (("mixed", "prior", "raw") if noisy else ("mixed",))
-    ]
-    best = min(tried, key=lambda candidate: candidate.score)
+    spans: tuple[Trust, ...] = ("mixed", "prior", "raw") if locality.noise["spans"] > 0 else ("mixed",)
+    variants = [Variant("renewal", windows, trust, chains=True) for windows in (True, False) for trust in spans]
+    best, promise = best_of(table, locality, variants, seed, number)
     if best.claim > before.claim + max(LRU_COST, LRU_PART * before.claim):
         return table
     pages = [min(layout_gaps(t, seed, number).values(), default=0.0) for t in (table, best.table)]
     if pages[1] > pages[0] + PAGES_COST:
         return table
-    drowned = noisy and len(asked.depths) <= FEW_WINDOWS
-    promise = certificate_of(best, tried, float(np.abs(implied - steady).mean()), table.distinct, drowned)
     promise = msgspec.structs.replace(promise, candidates=(*before.candidates, *promise.candidates))
     return msgspec.structs.replace(best.table, certificate=promise)

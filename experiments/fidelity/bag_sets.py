@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ...tracegen import files
 from ...tracegen.samples.made_bags import histories, lists, prefix_trees, strangers
 from ...tracegen.trace import Trace
-from .log_sets import Log
+from .log_sets import Log, load_logs
 
 MAKERS: dict[str, Callable[..., Trace]] = {
     "histories": histories,
@@ -34,8 +33,4 @@ TEST_BAGS = (
 
 def load_bags(logs: tuple[Log, ...], folder: Path) -> Iterator[tuple[Log, Trace]]:
     """The logs, each a table of bags; real ones from `folder`."""
-    for log in logs:
-        if log.seed is None:
-            yield log, files.read(folder / f"{log.source}.npz")
-        else:
-            yield log, MAKERS[log.source](SAMPLES, log.seed, **dict(log.options))
+    return load_logs(logs, folder, MAKERS, SAMPLES)

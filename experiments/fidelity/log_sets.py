@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,18 @@ TEST_LOGS = (
 )
 
 
-def load_logs(logs: tuple[Log, ...], folder: Path) -> Iterator[tuple[Log, Trace]]:
-    """The logs with all their tables; real ones from `folder`."""
+def load_logs(
+    logs: tuple[Log, ...],
+    folder: Path,
+    makers: Mapping[str, Callable[..., Trace]] = MAKERS,
+    samples: int = MADE_SAMPLES,
+) -> Iterator[tuple[Log, Trace]]:
+    """The logs with all their tables; real ones from `folder`, others of so many samples by their maker."""
     for log in logs:
         if log.seed is None:
             yield log, files.read(folder / f"{log.source}.npz")
         else:
-            yield log, MAKERS[log.source](MADE_SAMPLES, log.seed, **dict(log.options))
+            yield log, makers[log.source](samples, log.seed, **dict(log.options))
 
 
 def hashed(trace: Trace, seed: int = 0) -> Trace:

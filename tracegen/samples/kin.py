@@ -29,14 +29,14 @@ def note_births(numbers: Ints, slots: Ints, per_sample: int, after: Ints) -> Non
 
 @kernel
 def _note_births(numbers: Ints, slots: Ints, per_sample: int, after: Ints) -> None:
-    before, newcomer = -2, -1
+    before, newcomer = -2, NONE
     for i in range(len(numbers)):
         row, slot = numbers[i], slots[i]
-        new = after[row] == -2
+        new = after[row] == UNSEEN
         if new:
             directly = before == slot - 1 and slot % per_sample > 0
-            after[row] = newcomer if directly else -1
-        before, newcomer = slot, row if new else -1
+            after[row] = newcomer if directly else NONE
+        before, newcomer = slot, row if new else NONE
 
 
 def kin_table(counts: Ints, after: Ints) -> Ints:

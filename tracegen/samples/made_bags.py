@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..scenarios import sessions
 from ..trace import TableLookups, Trace
-from .made_logs import clicks
+from .made_logs import clicks, zipf_rows
 
 Ints = NDArray[np.int64]
 
@@ -30,7 +30,7 @@ def prefix_trees(samples: int, seed: int, talks: int = 60, starts: int = 40, bra
         more = int(rng.integers(0, 30))
         opening.extend(range(rows, rows + more))
         rows += more
-    popular = _popular(rng, samples, starts, 1.2)
+    popular = zipf_rows(rng, samples, starts, 1.2)
     under_way: list[list[int]] = []
     bags: list[list[int]] = []
     for s in range(samples):
@@ -59,7 +59,7 @@ def lists(samples: int, seed: int, users: int = 2_000, items: int = 20_000) -> T
     rng = np.random.default_rng(seed)
     user = sessions(samples, seed, users, mean_length=2.0, pause=200.0)
     known = int(user.max(initial=0)) + 1
-    own = _popular(rng, known * 30, items, 0.8).reshape(known, 30)
+    own = zipf_rows(rng, known * 30, items, 0.8).reshape(known, 30)
     taken = [rng.permutation(own[u])[: 1 + min(29, int(rng.poisson(6)))] for u in user]
     bags = [np.append(bag, bag[:1]) if rng.random() < 0.3 else bag for bag in taken]
     return Trace((TableLookups("list", items, np.concatenate(bags), _offsets([len(bag) for bag in bags])),))
@@ -69,14 +69,8 @@ def strangers(samples: int, seed: int, items: int = 20_000) -> Trace:
     """Bags of independent Zipf draws: nothing to find."""
     rng = np.random.default_rng(seed)
     sizes = rng.poisson(8, samples)
-    return Trace((TableLookups("items", items, _popular(rng, int(sizes.sum()), items, 1.0), _offsets(sizes)),))
+    return Trace((TableLookups("items", items, zipf_rows(rng, int(sizes.sum()), items, 1.0), _offsets(sizes)),))
 
 
 def _offsets(sizes: Ints | list[int]) -> Ints:
     return np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
-
-
-def _popular(rng: np.random.Generator, draws: int, rows: int, exponent: float) -> Ints:
-    """Rows drawn by Zipf's law; the popular ones bear any numbers."""
-    law = np.cumsum(np.arange(1, rows + 1, dtype=np.float64) ** -exponent)
-    return np.asarray(rng.permutation(rows)[np.searchsorted(law, rng.random(draws) * law[-1])], np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scenarios import sessions
+from ..scenarios import sessions, zipf_ranks
 from ..trace import TableLookups, Trace
 
 Ints = NDArray[np.int64]
@@ -21,19 +21,19 @@ def clicks(samples: int, seed: int, users: int = 4_000, items: int = 20_000, loy
     rng = np.random.default_rng(seed)
     user = sessions(samples, seed, users, mean_length=6.0, pause=60.0)
     known = int(user.max()) + 1
-    favourites = _zipf(rng, known * 16, items, 0.7).reshape(known, 16)
+    favourites = zipf_rows(rng, known * 16, items, 0.7).reshape(known, 16)
     own = favourites[user, np.minimum(rng.geometric(0.25, samples) - 1, 15)]
-    item = np.where(rng.random(samples) < loyalty, own, _zipf(rng, samples, items, 0.9))
+    item = np.where(rng.random(samples) < loyalty, own, zipf_rows(rng, samples, items, 0.9))
     number_of_tags = rng.binomial(5, 0.35, items)
     tags, tag_offsets = _tags(rng, item, number_of_tags)
     history, history_offsets = _history(user, item, 12)
     return Trace(
         (
             TableLookups("user", known, user),
-            TableLookups("country", 60, _zipf(rng, known, 60, 1.0)[user]),
-            TableLookups("device", 500, (_zipf(rng, known, 250, 1.0) * 2)[user] + (rng.random(samples) < 0.05)),
+            TableLookups("country", 60, zipf_rows(rng, known, 60, 1.0)[user]),
+            TableLookups("device", 500, (zipf_rows(rng, known, 250, 1.0) * 2)[user] + (rng.random(samples) < 0.05)),
             TableLookups("item", items, item),
-            TableLookups("category", 400, _zipf(rng, items, 400, 0.6)[item]),
+            TableLookups("category", 400, zipf_rows(rng, items, 400, 0.6)[item]),
             TableLookups("tags", 3_000, tags, tag_offsets),
             TableLookups("history", items, history, history_offsets),
         )
@@ -51,16 +51,16 @@ def groceries(
     """
     rng = np.random.default_rng(seed)
     length = rng.geometric(1 / lines, int(2 * samples / lines) + 16)
-    households_of = _zipf(rng, len(length), households, 0.5)
-    home = _zipf(rng, households, stores, 0.7)[households_of]
-    store_of = np.where(rng.random(len(length)) < 0.85, home, _zipf(rng, len(length), stores, 0.7))
-    favourites = _zipf(rng, households * 24, products, 0.6).reshape(households, 24)
+    households_of = zipf_rows(rng, len(length), households, 0.5)
+    home = zipf_rows(rng, households, stores, 0.7)[households_of]
+    store_of = np.where(rng.random(len(length)) < 0.85, home, zipf_rows(rng, len(length), stores, 0.7))
+    favourites = zipf_rows(rng, households * 24, products, 0.6).reshape(households, 24)
     basket = np.repeat(np.arange(len(length)), length)
     late = np.arange(len(basket)) + rng.exponential(2.0, len(basket)) * (rng.random(len(basket)) < 0.06)
     basket = basket[np.argsort(late, kind="stable")][:samples]
     household = households_of[basket]
     own = favourites[household, np.minimum(rng.geometric(0.15, samples) - 1, 23)]
-    product = np.where(rng.random(samples) < 0.5, own, _zipf(rng, samples, products, 0.8))
+    product = np.where(rng.random(samples) < 0.5, own, zipf_rows(rng, samples, products, 0.8))
     return Trace(
         (
             TableLookups("household", households, household),
@@ -75,12 +75,12 @@ def independent_fields(samples: int, seed: int, tables: int = 6) -> Trace:
     """Zipf draws, every table for itself: nothing for a coupling to find."""
     rng = np.random.default_rng(seed)
     sizes = [30 * 8**k for k in range(tables)]
-    return Trace(tuple(TableLookups(f"t{k}", n, _zipf(rng, samples, n, 0.9)) for k, n in enumerate(sizes)))
+    return Trace(tuple(TableLookups(f"t{k}", n, zipf_rows(rng, samples, n, 0.9)) for k, n in enumerate(sizes)))
 
 
 def _tags(rng: np.random.Generator, item: Ints, number: Ints) -> tuple[Ints, Ints]:
     first = np.concatenate(([0], np.cumsum(number)))
-    pool = _zipf(rng, int(first[-1]), 3_000, 0.8)
+    pool = zipf_rows(rng, int(first[-1]), 3_000, 0.8)
     sizes = number[item]
     offsets = np.concatenate(([0], np.cumsum(sizes)))
     return pool[np.repeat(first[item] - offsets[:-1], sizes) + np.arange(int(offsets[-1]))], offsets
@@ -101,6 +101,6 @@ def _history(user: Ints, item: Ints, most: int) -> tuple[Ints, Ints]:
     return item[order][np.repeat(place, sizes) - back], offsets
 
 
-def _zipf(rng: np.random.Generator, draws: int, rows: int, exponent: float) -> Ints:
-    law = np.cumsum(np.arange(1, rows + 1, dtype=np.float64) ** -exponent)
-    return np.asarray(rng.permutation(rows)[np.searchsorted(law, rng.random(draws) * law[-1])], np.int64)
+def zipf_rows(rng: np.random.Generator, draws: int, rows: int, exponent: float) -> Ints:
+    """Rows drawn by Zipf's law; the popular ones bear any numbers."""
+    return np.asarray(rng.permutation(rows)[zipf_ranks(rng, draws, rows, exponent)], np.int64)
