@@ -1,4 +1,4 @@
-"""Grid: a table of text that a terminal prints and a report shows."""
+"""Grid: a table of text that a terminal prints and a report shows; numbers with their nouns."""
 
 from __future__ import annotations
 
@@ -35,3 +35,8 @@ class Grid:
                 for k, (cell, width) in enumerate(zip(row, widths, strict=True))
             ]
             yield "  ".join(cells).rstrip()
+
+
+def number_of(count: int, noun: str, nouns: str | None = None) -> str:
+    """A number with what it counts: 1 table, 20,000 samples; `nouns` is the plural where it is not noun + s."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"

@@ -19,7 +19,7 @@ from ..analysis.stack.dense_ids import dense_ids
 from ..profiling.machine_files import load_machine
 from ..tracegen.trace import TableLookups, Trace
 from .cache_sizing import binary
-from .grid import Grid
+from .grid import Grid, number_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,14 +90,18 @@ class MemoryLevels:
             columns.append(("written back", [f"{s.write_backs:,}" for s in self.stats]))
         if "inclusive" in self.processor.inclusion:
             columns.append(("taken back", [f"{s.back_invalidations:,}" for s in self.stats]))
-        names = [f"{level.name} {binary(level.bytes)}, {level.ways} ways" for level in self.processor.levels]
+        names = [
+            f"{level.name} {binary(level.bytes)}, {number_of(level.ways, 'way')}" for level in self.processor.levels
+        ]
         cells = zip(names, *(cells for _, cells in columns), strict=True)
         return Grid(self._caption(), ("level", *(head for head, _ in columns)), tuple(cells), "simulated")
 
     def _caption(self) -> str:
         where = "in order of first lookup" if self.renumbered else "at table base + row × bytes"
         words = (_one_or_each(self.processor.replacement), _one_or_each(self.processor.inclusion))
-        updates = "reads only" if self.update_every is None else f"updates every {self.update_every:,} samples"
+        updates = (
+            "reads only" if self.update_every is None else f"updates every {number_of(self.update_every, 'sample')}"
+        )
         return (
             f"Lines of {self.processor.levels[0].line_bytes} bytes of rows of {self.row_bytes} bytes, {where}, "
             f"{', '.join(filter(None, words))}, {updates}, cold start"
@@ -106,7 +110,8 @@ class MemoryLevels:
     def _pages(self) -> Grid:
         rows = tuple(
             (
-                f"{level.name}, {binary(level.line_bytes)} pages, {level.lines} entries, {level.ways} ways",
+                f"{level.name}, {binary(level.line_bytes)} pages, {number_of(level.lines, 'entry', 'entries')}, "
+                f"{number_of(level.ways, 'way')}",
                 f"{stats.accesses:,}",
                 f"{stats.hits:,}",
                 f"{stats.misses:,}",

@@ -17,7 +17,7 @@ from ..analysis.recommendation.interleave import interleaved
 from ..analysis.recommendation.perfect_hits import perfect_hit_ratio
 from ..analysis.recommendation.split import Split, splits
 from ..tracegen.trace import Trace
-from .grid import Grid
+from .grid import Grid, number_of
 from .lru_curves import LruCurves
 from .policies_compared import default_capacities
 
@@ -99,7 +99,7 @@ class SampleStudy:
             )
             for t in self.tables
         )
-        caption = f"Each table's part of {self.capacity:,} rows shared out by gain"
+        caption = f"Each table's part of {number_of(self.capacity, 'row')} shared out by gain"
         caption += f"; its rows in batches of {batches[0].batch:,}" if batches else ""
         return Grid(caption, ("table", "rows", "hits", "whole samples", "4 KiB pages", *batched), rows, "simulated")
 

@@ -16,7 +16,7 @@ from ..analysis.recommendation.trace_samples import TraceSamples
 from ..analysis.sampling import CurveBand, ShardsStream
 from ..tracegen.trace import Trace
 from .cache_sizing import binary
-from .grid import Grid
+from .grid import Grid, number_of
 from .memory_levels import known_capacities
 from .policies_compared import default_capacities
 from .traffic import log_spaced
@@ -57,7 +57,9 @@ class SampledCurves:
             (curve.name, f"{curve.lookups:,}", f"{curve.touched_rows:,}", *_hits(curve.asked))
             for curve in (self.tables if len(self.tables) == 1 else (*self.tables, self.shared))
         )
-        size = f"at most {self.sample:,.0f} rows" if self.sample >= 1 else f"{self.sample:.3g} of the rows"
+        size = (
+            f"at most {number_of(round(self.sample), 'row')}" if self.sample >= 1 else f"{self.sample:.3g} of the rows"
+        )
         caption = (
             f"LRU hits by capacity in rows (bytes), a cache of its own for every table, cold start; mean (lowest … "
             f"highest) of {SAMPLES} samples of {size} each"

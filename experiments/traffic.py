@@ -15,7 +15,7 @@ from ..analysis.reuse_time import ReuseTimes, bin_edges
 from ..progress import Advance, ignore
 from ..tracegen.popularity import Counts, row_counts, rows_for_share, top_share
 from ..tracegen.trace import TableLookups, Trace
-from .grid import Grid
+from .grid import Grid, number_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ class Traffic:
                 f"{t.largest_bag:,}",
                 f"{t.rows_used_once / max(t.touched_rows, 1):.1%}",
                 f"{t.top_percent_share:.1%}",
-                f"{t.rows_for_half:,} rows",
+                number_of(t.rows_for_half, "row"),
             )
             for t in self.tables
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...analysis.knee import Knee
 from ..cache_sizing import binary
+from ..grid import number_of
 from ..measured.operator_grids import role_name
 from ..measured.profile_study import StepProfile
 from ..prediction.command import Answer as Prediction
@@ -42,9 +43,9 @@ def answer(result: CoDesign) -> tuple[str, ...]:
 
 
 def _traffic(traffic: Traffic) -> str:
-    tables = "one table" if len(traffic.tables) == 1 else f"{len(traffic.tables)} tables"
     return (
-        f"Traffic: {traffic.lookups:,} lookups ask for {traffic.touched_rows:,} different rows in {tables}. "
+        f"Traffic: {number_of(traffic.lookups, 'lookup')} to {number_of(traffic.touched_rows, 'different row')} in "
+        f"{number_of(len(traffic.tables), 'table')}. "
         f"{_head(traffic)}"
     )
 
@@ -55,7 +56,7 @@ def _head(traffic: Traffic) -> str:
         return "Nobody looked anything up."
     share = 100 * busiest.rows_for_half / busiest.touched_rows
     return (
-        f"In the busiest table, {busiest.name}, half of the lookups go to {busiest.rows_for_half:,} rows, "
+        f"In the busiest table, {busiest.name}, half of the lookups go to {number_of(busiest.rows_for_half, 'row')}, "
         f"{share:.3g} % of those touched."
     )
 
@@ -67,7 +68,7 @@ def _knee(result: CoDesign, found: Knee) -> str:
         else f"90 % interval {found.low:,} to {found.high:,} rows"
     )
     return (
-        f"Fast memory: one LRU cache for all tables has its knee at {found.capacity:,} rows "
+        f"Fast memory: one LRU cache for all tables has its knee at {number_of(found.capacity, 'row')} "
         f"({binary(found.capacity * result.row_bytes)} at {result.row_bytes} bytes a row; {around}) and there serves "
         f"{1 - found.miss_ratio:.1%} of the lookups."
         + (" The curve is nearly straight, so this knee says little." if found.depth < FLAT else "")
@@ -104,9 +105,9 @@ def _measured(result: CoDesign) -> list[str]:
 def _step(step: StepProfile) -> str:
     first, total = step.operators.roles[0], step.total
     return (
-        f"a step of {step.mode} on {step.batch:,} samples takes {1e3 * total.value:.3g} ms ({1e3 * total.low:.3g} to "
-        f"{1e3 * total.high:.3g}) with one thread, the largest part in {role_name(first.role)} "
-        f"({first.share.value:.0%})"
+        f"a step of {step.mode} on {number_of(step.batch, 'sample')} takes {1e3 * total.value:.3g} ms "
+        f"({1e3 * total.low:.3g} to {1e3 * total.high:.3g}) with one thread, the largest part in "
+        f"{role_name(first.role)} ({first.share.value:.0%})"
     )
 
 
@@ -116,7 +117,7 @@ def _predicted(found: Elsewhere) -> list[str]:
     slowest = max(middle.by_role().values(), key=lambda part: part.seconds)
     where = " on one core" if told.machine.kind == "cpu" else ""
     lines = [
-        f"Predicted for {name}: a step of {middle.batch:,} samples takes {seconds(middle.seconds)} "
+        f"Predicted for {name}: a step of {number_of(middle.batch, 'sample')} takes {seconds(middle.seconds)} "
         f"({seconds(middle.low)} to {seconds(middle.high)}){where}, the largest part in "
         f"{role_name(slowest.operator.name)}, bound by {slowest.bound}.",
         f"Machine: {ranking_words(found.ranking)}. The limit is {_limit(found)}.",
@@ -135,7 +136,7 @@ def _placement(told: Prediction) -> str:
     devices, total = len(plan.devices), sum(plan.work)
     alike = all(other.balance == plan.balance for other in told.plans)
     words = (
-        f"over {devices} devices, whole tables "
+        f"over {number_of(devices, 'device')}, whole tables "
         + ("are balanced alike by every rule" if alike else f"by {plan.rule} are the best balanced")
         + f", the busiest device at {plan.balance:.2f} times the mean"
     )
@@ -152,7 +153,8 @@ def _limit(found: Elsewhere) -> str:
     """Where the limit of latency comes from."""
     if found.limit_given:
         return "the one asked for"
-    return f"five times the upper end of a step of {found.answer.middle.batch:,} samples there, as none was asked for"
+    batch = number_of(found.answer.middle.batch, "sample")
+    return f"five times the upper end of a step of {batch} there, as none was asked for"
 
 
 def _width(widths: dict[int, dict[str, str]], own: int) -> list[str]:

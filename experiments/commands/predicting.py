@@ -112,6 +112,7 @@ def _validate(
     if minutes is not None and not minutes > 0:
         raise HotrowError(f"--minutes {minutes:g}; it must be above 0")
     from ... import progress
+    from ..grid import number_of
     from ..validation import points, validation
 
     here = validation.host_machine(machine)
@@ -120,7 +121,7 @@ def _validate(
         measured = points.measure(folder, traces=traces, budget=budget, advance=advance)
     left = points.steps(measured)
     if left and not quiet:
-        print_notes((f"{left} processes are still to be measured; the same command carries on",))
+        print_notes((f"{number_of(left, 'process', 'processes')} still to be measured; the same command carries on",))
     report = validation.validate(measured, folder, here)
     save_figures(validation.figures(report), folder)
     if as_json:

@@ -55,6 +55,7 @@ def fit(
     from ...tracegen.scale.log import Log
     from ..fidelity import fitting
     from ..fidelity.room import require_room
+    from ..grid import number_of
 
     def budgeted(noise: str) -> PrivacyBudget:
         own = 0.0 if noise == "laplace" and mechanism == "auto" else delta
@@ -83,7 +84,7 @@ def fit(
             else f"ε = {epsilon:g} per {unit}" + (f", δ = {budget.delta:g}" if budget and budget.delta else "")
         )
         size = target.stat().st_size / 1e3
-        print(f"{target}: {spent}, {len(fitted.profile.tables)} tables, {size:,.0f} kB")
+        print(f"{target}: {spent}, {number_of(len(fitted.profile.tables), 'table')}, {size:,.0f} kB")
         print_grid(fitted.grid())
 
 
@@ -168,6 +169,7 @@ def generate(
     from ...tracegen.published import load_profile
     from ...tracegen.samples.teacher import ASSUMED
     from ..fidelity.generating import write
+    from ..grid import number_of
 
     source = load_profile(profile, tables)
     warn_if_exact(source)
@@ -176,7 +178,8 @@ def generate(
     if as_json:
         print_json({"target": str(target), "samples": drawn, "lookups": lookups})
     elif not quiet:
-        print(f"{target}: {drawn:,} samples, {lookups:,} lookups from {source.name} ({source.origin})")
+        size = f"{number_of(drawn, 'sample')}, {number_of(lookups, 'lookup')}"
+        print(f"{target}: {size} from {source.name} ({source.origin})")
         for assumption in (*source.assumptions, *(() if dense is None else (ASSUMED,))):
             print(f"  assumed: {assumption}")
 

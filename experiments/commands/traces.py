@@ -111,6 +111,7 @@ def describe(
     Example: hotrow describe clicks.parquet --out figures
     """
     from ... import progress
+    from ..grid import number_of
     from ..traffic import VISITS, figures
     from ..traffic import describe as describe_trace
 
@@ -129,7 +130,8 @@ def describe(
         print(f"{traffic.name}: {stored.promise}; what it generates by itself:")
     extra = f", with {', '.join(traffic.per_sample)}" if traffic.per_sample else ""
     print(
-        f"{traffic.name}: {traffic.samples:,} samples, {traffic.lookups:,} lookups, {len(traffic.tables)} tables{extra}"
+        f"{traffic.name}: {number_of(traffic.samples, 'sample')}, {number_of(traffic.lookups, 'lookup')}, "
+        f"{number_of(len(traffic.tables), 'table')}{extra}"
     )
     grid = traffic.grid()
     print(f"{grid.caption} ({grid.how})")

@@ -16,7 +16,7 @@ from ...tracegen.release import Cuts, release_with_cuts
 from ...tracegen.samples.choice import choose_coupling, choose_layouts
 from ...tracegen.scale.log import Log
 from ...tracegen.trace import Trace
-from ..grid import Grid
+from ..grid import Grid, number_of
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _told(cuts: Cuts, budget: PrivacyBudget, profile: TraceProfile) -> list[str]
     if len(profile.tables) > 1 and budget.unit != "access" and budget.mechanism == "laplace":
         told.append(f"{len(profile.tables)} tables share the budget: ε = {_each(profile):.3g} each")
     if cuts.lookups:
-        told.append(f"{cuts.lookups:,} lookups beyond {budget.lookups_per_sample} of their bag were cut")
+        told.append(f"cut {number_of(cuts.lookups, 'lookup')} beyond the first {budget.lookups_per_sample} of a bag")
     if cuts.samples:
-        told.append(f"{cuts.samples:,} samples beyond {budget.samples_per_user} of their user were cut")
+        told.append(f"cut {number_of(cuts.samples, 'sample')} beyond the first {budget.samples_per_user} of a user")
     return told

@@ -10,7 +10,7 @@ from ... import HotrowError
 from ...analysis import profiling_plots as plots
 from ...profiling.host import Host
 from ...profiling.machine import Calibration, Curve, Machine
-from ..grid import Grid
+from ..grid import Grid, number_of
 from .operator_grids import role_name
 from .profile_study import ModelProfile, StepProfile
 
@@ -106,7 +106,7 @@ def grid(profile: ModelProfile, found: Ceilings) -> Grid:
 
 def threads_of(found: Ceilings) -> str:
     """As "1 thread"."""
-    return f"{found.threads} thread{'s' if found.threads > 1 else ''}"
+    return number_of(found.threads, "thread")
 
 
 def figures(profile: ModelProfile, found: Ceilings) -> dict[str, Figure]:

@@ -28,7 +28,7 @@ from ...profiling.measurement import Interval
 from ...profiling.processes.configuration import Configuration, allowed_cpus
 from ...progress import Advance, ignore
 from ...tracegen.trace import Trace
-from ..grid import Grid
+from ..grid import Grid, number_of
 from .profile_study import Request, configuration
 
 FEWEST_REQUESTS = 1000  # in the open loop, so that ten lie beyond the 99th percentile,
@@ -209,10 +209,8 @@ def grids(found: CoLocation) -> tuple[Grid, ...]:
         )
         for number, b in found.bounded
     )
-    repeats = len(found.closed[0].repeats)
-    caption = (
-        f"{found.name}, batch {found.batch}: each model calls again as soon as it is done (range of {repeats} repeats)"
-    )
+    repeats = number_of(len(found.closed[0].repeats), "repeat")
+    caption = f"{found.name}, batch {found.batch}: each model calls again as soon as it is done (range of {repeats})"
     heads = ("models", "placed", "requests/s", "samples/s", "p50, ms", "p99, ms")
     bounded_heads = ("models", "p99 limit, ms", "held, requests/s", "broke at", "samples/s", "rates tried")
     loops = Grid(caption, heads, closed, "measured")

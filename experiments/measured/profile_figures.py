@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ...analysis import profiling_plots as plots
 from ...analysis.flame_graph import flame_graph as draw_flames
 from ...profiling.machine import Curve, Machine
+from ..grid import number_of
 from . import published_split
 from .axis_points import AxisPoint
 from .colocation import CoLocation
@@ -104,7 +105,7 @@ def machine_figures(machine: Machine) -> dict[str, Figure]:
             [_band(f"{c.detail['library']} {c.detail['precision']}, {c.isa}", c, 1e-9) for c in drawn],
             "batch, samples",
             "GFLOP/s",
-            f"{machine.name}: linear layers {SQUARE} × {SQUARE}, {threads} thread{'s' if threads > 1 else ''}",
+            f"{machine.name}: linear layers {SQUARE} × {SQUARE}, {number_of(threads, 'thread')}",
         )
     return made
 
@@ -126,7 +127,7 @@ def colocation_figures(found: CoLocation) -> dict[str, Figure]:
     for number, bounded in found.bounded:
         tried = sorted(bounded.tried)
         for percent, column in ((99, 2), (50, 1)):
-            name = f"{number} model{'s' if number > 1 else ''}, p{percent}"
+            name = f"{number_of(number, 'model')}, p{percent}"
             curves.append((name, [t[0] for t in tried], [t[column] for t in tried]))
     if curves:
         drawn["poisson"] = plots.latency_over_rate(curves, found.bounded[0][1].limit)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...analysis import plots
 from ...profiling.host import host_facts
-from ..grid import Grid
+from ..grid import Grid, number_of
 from ..report import Picture, Report, Section
 from . import ceilings, colocation, isa_sweep, profile_grids, published_split
 from .operator_grids import role_name
@@ -54,7 +54,7 @@ def _answer(profile: ModelProfile) -> tuple[str, ...]:
 
 def _sentence(step: StepProfile) -> str:
     first = step.operators.roles[0]
-    what = f"A step of {step.mode} on {step.batch:,} samples takes {profile_grids.timed(step.total, ' ms')}"
+    what = f"A step of {step.mode} on {number_of(step.batch, 'sample')} takes {profile_grids.timed(step.total, ' ms')}"
     return f"{what}, the largest part of it {role_name(first.role)} ({first.share.value:.0%})."
 
 

@@ -23,6 +23,7 @@ from ...models.parallel.training import ParallelTrainer, all_times, process_grou
 from ...models.training.foreign import load_any_model
 from ...models.training.metrics import Metrics
 from ...models.training.train import Progress
+from ..grid import number_of
 from .training_loop import train_through
 from .training_print import Printer
 from .training_setup import Setup, numbers, prepare
@@ -62,7 +63,8 @@ def run_parallel(flags: Flags, say: Callable[[str], None]) -> ParallelResult:
         if cuda:
             model.to(f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}")
         trainer = ParallelTrainer(model, setup.source, setup.training, setup.test)
-        say(f"{model.ranks} processes; tables of each: {', '.join(str(len(own)) for own in model.owned)}")
+        tables = ", ".join(str(len(own)) for own in model.owned)
+        say(f"{number_of(model.ranks, 'process', 'processes')}; tables of each: {tables}")
         say("time/loss/accuracy (if enabled):")
         inference, mean = None, None
         if flags.inference_only:

@@ -13,7 +13,7 @@ import msgspec
 from ...analysis import sharding
 from ...analysis.predict import OperatorTime, Prediction
 from ...atomic import replacing
-from ..grid import Grid
+from ..grid import Grid, number_of
 from .command import Answer
 from .curves import curves_of
 from .measured_points import Points
@@ -66,7 +66,7 @@ def steps_grid(found: Answer) -> Grid:
     beside = f", {setting.models} side by side" if setting.models > 1 else ""
     caption = (
         f"{found.config.name} on {found.costs.machine} ({found.costs.mode}), {found.middle.mode}, "
-        f"{setting.threads} thread{'s' if setting.threads > 1 else ''}{beside}; shares in %"
+        f"{number_of(setting.threads, 'thread')}{beside}; shares in %"
     )
     heads = ("batch", "step (90 % interval)", "samples/s", "largest part and its bound", *roles)
     return Grid(caption, (*heads, "× against") if found.ratios else heads, tuple(rows), "predicted")
@@ -144,7 +144,7 @@ def plans_grid(found: Answer) -> Grid:
         for plan in found.plans
     )
     heads = ("whole tables by", "busiest over mean", "GiB on the fullest", "tables per device")
-    return Grid(f"Sharding over {len(found.plans[0].devices)} devices", heads, rows, "predicted")
+    return Grid(f"Sharding over {number_of(len(found.plans[0].devices), 'device')}", heads, rows, "predicted")
 
 
 def widths_grid(found: Answer) -> Grid:

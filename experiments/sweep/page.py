@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...analysis import plots
-from ..grid import Grid, How
+from ..grid import Grid, How, number_of
 from ..report import Picture, Report, Section
 from .findings import GIVEN, METRIC, Best, Effect, along, bests, effects, metrics, varied
 from .spec import DEFAULTS
@@ -29,7 +29,7 @@ def report(planned: Planned, points: Sequence[Stored], command: str) -> Report:
     good = sum(p.result is not None for p in points)
     failed = [p for p in points if p.failure]
     answer = [
-        f"{good:,} of {len(planned.tasks):,} points are finished"
+        f"Finished: {good:,} of {number_of(len(planned.tasks), 'point')}"
         + (f"; {len(failed):,} failed, the first because: {failed[0].failure}." if failed else "."),
         *(line for kind, own in by_kind.items() for line in _answer(kind, own)),
     ]

@@ -25,6 +25,7 @@ from ...profiling.host import host_facts
 from ...profiling.machine_files import load_machine
 from ...tracegen.profile import built_in
 from ...tracegen.trace import Trace
+from ..grid import number_of
 from ..inputs import LOOKUPS, UNIFORM, inputs, machine
 from . import measuring
 from .metric import Found, Metric, exact
@@ -134,7 +135,9 @@ def _simulated(task: Task) -> Found:
     metrics["memory serves"] = exact(stats[-1].misses / lines, "of lines")
     metrics["memory per sample"] = exact(stats[-1].misses * levels[-1].line_bytes / max(samples, 1), "bytes")
     metrics["L2 misses per lookup"] = exact(stats[min(1, len(stats) - 1)].misses / max(lookups, 1), "lines")
-    return metrics, (f"{lookups:,} lookups, {'cold start' if models == 1 else 'a tenth of the samples to warm up'}",)
+    return metrics, (
+        f"{number_of(lookups, 'lookup')}, {'cold start' if models == 1 else 'a tenth of the samples to warm up'}",
+    )
 
 
 def _measured(task: Task) -> Found:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ....analysis.recommendation.split import Split
 from ...cache_sizing import binary, figures, rows_for
 from ...cache_sizing import grid as sizing_grid
-from ...grid import Grid
+from ...grid import Grid, number_of
 from ...memory_levels import known_capacities
 from ...report import Section, picture, short
 from ..certified import Certified, capacities
@@ -27,13 +27,14 @@ def section(result: CoDesign) -> Section:
     grids = [_without(short(sizing_grid(result.sizing)), ("lookups", "touched"))]  # the traffic's table has them
     if result.shared_knee is not None:
         capacity = result.shared_knee.capacity
+        held = number_of(capacity, "row")
         words.append(
-            f"The second table shares out the knee's {capacity:,} rows in three ways: to the table where the next row "
+            f"The second table shares out the knee's {held} in three ways: to the table where the next row "
             "gains most, evenly, and as one cache for all tables."
         )
         rows = tuple((split.how, f"{split.hit_ratio:.2%}", _rows(split)) for split in result.splits)
         heads = ("how", "hits", "rows per table")
-        grids.append(Grid(f"{capacity:,} rows shared out, LRU, cold start", heads, rows, "simulated"))
+        grids.append(Grid(f"{held} shared out, LRU, cold start", heads, rows, "simulated"))
     if result.subject.certified is not None:
         words.append(certificate_words(result.subject.certified))
         grids += _certified(result, result.subject.certified)
@@ -83,17 +84,17 @@ def _certified(result: CoDesign, known: Certified) -> list[Grid]:
     rows = rows_for(curve, GOAL)
     missed = float(curve.miss_ratio([rows])[0])
     low, high = capacities(curve, missed, error)
-    most = "more than any cache of this trace" if high is None else f"{high:,} rows ({_bytes(result, high)})"
+    most = "more than any cache of this trace" if high is None else f"{number_of(high, 'row')} ({_bytes(result, high)})"
     cells = (
         (
-            f"hits at the knee, {knee.capacity:,} rows",
+            f"hits at the knee, {number_of(knee.capacity, 'row')}",
             f"{hits:.2%}",
             f"{max(0.0, hits - error):.2%} to {min(1.0, hits + error):.2%}",
         ),
         (
             f"rows until {missed:.2%} miss ({GOAL:.0%} of the reachable hits)",
             f"{rows:,} ({_bytes(result, rows)})",
-            f"{low or 0:,} rows ({_bytes(result, low or 0)}) to {most}",
+            f"{number_of(low or 0, 'row')} ({_bytes(result, low or 0)}) to {most}",
         ),
     )
     heads = ("one LRU cache for all tables", "synthetic trace", "real trace, as far as certified")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ....profiling.host import Host
 from ...cache_sizing import binary
-from ...grid import Grid
+from ...grid import Grid, number_of
 from ...report import Section
 from ..study import CoDesign
 
@@ -26,7 +26,10 @@ def _model(result: CoDesign) -> Section:
         ("bottom MLP", " – ".join(map(str, (config.dense, *config.bottom)))),
         ("interaction", config.interaction),
         ("top MLP", " – ".join(map(str, (config.interaction_width, *config.top)))),
-        ("tables", f"{len(config.tables)}, {sum(t.rows for t in config.tables):,} rows in all, {config.dim} wide"),
+        (
+            "tables",
+            f"{len(config.tables)}, {number_of(sum(t.rows for t in config.tables), 'row')} in all, {config.dim} wide",
+        ),
         ("lookups per sample", f"{config.lookups:.3g}"),
         ("parameters", f"{config.parameters:,} ({binary(config.bytes)} in float32)"),
         ("source", config.source or "written by its user"),
@@ -45,7 +48,7 @@ def _machine(result: CoDesign) -> Section:
 def host_rows(host: Host) -> tuple[tuple[str, str], ...]:
     """What is known of a machine, as rows of a grid."""
     caches = ", ".join(
-        f"L{c.level} {c.kind} {binary(c.bytes)}" + (f", {c.ways} ways" if c.ways else "")
+        f"L{c.level} {c.kind} {binary(c.bytes)}" + (f", {number_of(c.ways, 'way')}" if c.ways else "")
         for c in host.caches
         if c.bytes
     )

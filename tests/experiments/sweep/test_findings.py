@@ -69,7 +69,7 @@ class Plan:
 def test_the_page_says_the_best_what_matters_and_how_sure() -> None:
     made = page.report(Plan(), POINTS, "test")  # type: ignore[arg-type]
     text = " ".join(made.answer)
-    assert "8 of 8 points are finished" in text
+    assert "Finished: 8 of 8 points" in text
     assert "Predicted, 2 workloads: machine new is best in 2 of them." in text
     assert "machine new instead of old (×2" in text
     assert "rm1 on uniform, predicted: machine new, batch 4 is best with 39 (35.1 … 42.9) /s; the next is" in text
