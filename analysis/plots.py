@@ -8,6 +8,7 @@ Every axis names its unit.
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ MAX_SERIES = 16  # more lines than this cannot be told apart
 LINE = 0.17  # inches of a legend's line
 ROOM = 90  # letters that a figure is wide, in a legend
 LONGEST = 40  # letters of a series' name that are shown
-INSIDE = 8  # series that a legend inside the axes has room for
+INSIDE = 5  # series that a legend inside the axes has room for
 
 Series = tuple[str, Sequence[float], Sequence[float]]  # name, x, y
 
@@ -75,11 +76,22 @@ def _axes(width: float = 6.4, height: float = 3.8) -> tuple[Figure, Axes]:
 
 
 def _log_x(axes: Axes) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    """A logarithmic axis; one too short for its powers of ten alone has numbers between them."""
+    from matplotlib.ticker import FuncFormatter
+
+    def between(value: float, position: int) -> str:
+        low, high = axes.get_xlim()
+        leading = int(f"{value:e}"[0])
+        return _short(value) if leading in _labelled(math.log10(high / low)) else ""
 
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(_short))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_formatter(FuncFormatter(between))
+
+
+def _labelled(decades: float) -> tuple[int, ...]:
+    """Leading digits that have a number beside 1, on an axis of so many decades."""
+    return (2, 3, 5) if decades < 2 else (3,) if decades < 3 else ()
 
 
 def _short(value: float, position: int = 0) -> str:
@@ -90,16 +102,22 @@ def _short(value: float, position: int = 0) -> str:
     return f"{value:g}"
 
 
-def _lines(figure: Figure, axes: Axes, series: Sequence[Series], what: str = "tables") -> None:
-    """Draw the first MAX_SERIES with a legend; `what` they are, to say so where some are left out."""
+def _lines(figure: Figure, axes: Axes, series: Sequence[Series], what: str = "tables", reference: bool = False) -> None:
+    """Draw the first MAX_SERIES with a legend; `what` they are, to say so where some are left out.
+
+    reference: the first is a wide line, to be seen beneath those that cover it.
+    """
     for k, (name, x, y) in enumerate(series[:MAX_SERIES]):
         colour, dash = PALETTE[k % len(PALETTE)], DASHES[k % len(DASHES)]
         marker = MARKERS[k % len(MARKERS)] if len(x) <= FEW_POINTS else ""
-        axes.plot(x, y, label=_shown(name), color=colour, linestyle=dash, linewidth=1.8, marker=marker, markersize=4)
+        axes.plot(x, y, label=shown(name), color=colour, linestyle=dash, linewidth=1.8, marker=marker, markersize=4)
+    if reference:
+        axes.lines[0].set(linewidth=4.5, alpha=0.45, marker="")
     _legend(figure, axes, len(series), what)
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
+    """A name as far as a figure has room for it."""
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
@@ -140,15 +158,17 @@ def miss_ratio(
     what: str = "tables",
     bands: Sequence[tuple[Sequence[float], Sequence[float]]] = (),
     unit: str = "rows",
+    reference: bool = False,
 ) -> Figure:
     """Miss-ratio curves; x is the capacity in rows, or another `unit`, y the miss ratio.
 
     knee: capacity with the ends of its interval, or None for both. marks: names and capacities in rows to draw as
     upright lines. what: the lines are of. bands: lowest and highest miss ratios over the x of each of the first series.
+    reference: the first is what the others are compared with.
     """
     with _look("miss-ratio"):
         figure, axes = _axes()
-        _lines(figure, axes, [(name, x, [100 * v for v in y]) for name, x, y in series], what)
+        _lines(figure, axes, [(name, x, [100 * v for v in y]) for name, x, y in series], what, reference)
         _log_x(axes)
         for line, (_, x, _), (least, most) in zip(axes.lines, series, bands, strict=False):
             edges = [100 * v for v in least], [100 * v for v in most]
@@ -192,7 +212,7 @@ def drift(series: Sequence[tuple[str, Sequence[float], Sequence[float]]]) -> Fig
         for k, (name, own, first) in enumerate(series[:MAX_SERIES]):
             windows, colour = range(1, len(own) + 1), PALETTE[k % len(PALETTE)]
             marker = MARKERS[k // len(PALETTE)] if k >= len(PALETTE) else ""
-            axes.plot(windows, [100 * v for v in own], color=colour, label=_shown(name), marker=marker)
+            axes.plot(windows, [100 * v for v in own], color=colour, label=shown(name), marker=marker)
             axes.plot(windows, [100 * v for v in first], color=colour, linestyle="--", marker=marker)
         _legend(figure, axes, len(series), "tables", "solid: own hot set; dashed: the first")
         axes.set(

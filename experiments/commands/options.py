@@ -120,13 +120,14 @@ def trace_source(trace: str) -> tuple[str, tuple[str, ...]]:
 
 
 def save_figures(figures: dict[str, Any], folder: Path) -> None:
-    """Every figure as SVG and PNG in `folder`."""
+    """Every figure as SVG and PNG in `folder`; a table's name may hold what a file's may not."""
     from ...analysis import plots
     from ...atomic import replacing
 
     for name, figure in figures.items():
+        plain = name.replace("%", "%25").replace("/", "%2F")
         for suffix in (".svg", ".png"):
-            with replacing(folder / f"{name}{suffix}") as beside:
+            with replacing(folder / f"{plain}{suffix}") as beside:
                 plots.save(figure, beside)
 
 

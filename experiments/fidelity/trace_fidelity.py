@@ -132,7 +132,8 @@ def figures(result: TraceFidelity) -> dict[str, Figure]:
         mine = [c for c in result.comparisons if c.table == table]
         lines = [("real", mine[0].capacities, mine[0].lru_real)]
         lines += [(c.generator, c.capacities, c.lru_synthetic) for c in mine]
-        drawn[f"lru-{table}"] = plots.miss_ratio(lines)
+        title = f"LRU miss ratio, table {plots.shown(table)}"
+        drawn[f"lru-{table}"] = plots.miss_ratio(lines, title=title, what="generators", reference=True)
     return drawn
 
 

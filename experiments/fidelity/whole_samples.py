@@ -21,7 +21,7 @@ def grids(result: LogFidelity) -> tuple[Grid, ...]:
 def figures(result: LogFidelity) -> dict[str, Figure]:
     """One cache for all tables, perfect hits by cache size, and the page curves of the worst table."""
     shared = [(name, result.capacities, y) for name, y in zip(("real", "synthetic"), result.shared_curves, strict=True)]
-    drawn = {"shared-cache": plots.miss_ratio(shared, title="LRU miss ratio, one cache for all tables")}
+    drawn = {"shared-cache": plots.miss_ratio(shared, title="LRU miss ratio, one cache for all tables", reference=True)}
     percent = [100 * m.fraction for m in result.misses]
     perfect = [
         (name, percent, [100 * m.perfect[k] for m in result.misses]) for k, name in enumerate(("real", "synthetic"))
@@ -32,8 +32,8 @@ def figures(result: LogFidelity) -> dict[str, Figure]:
     if result.pages:
         worst = max(result.pages, key=lambda p: p.error)
         lines = [(n, worst.capacities, y) for n, y in zip(("real", "synthetic"), worst.curves, strict=True)]
-        title = f"LRU miss ratio by pages, table {worst.table}"
-        drawn["pages"] = plots.miss_ratio(lines, title=title, unit="pages of 32 rows")
+        title = f"LRU miss ratio by pages, table {plots.shown(worst.table)}"
+        drawn["pages"] = plots.miss_ratio(lines, title=title, unit="pages of 32 rows", reference=True)
     return drawn
 
 

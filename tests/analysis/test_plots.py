@@ -32,6 +32,31 @@ def test_every_series_is_drawn_and_told_apart(draw: object, count: int) -> None:
     assert "%" in figure.axes[0].get_ylabel()
 
 
+@pytest.mark.parametrize(
+    ("last", "numbers"),
+    [(3, {"1", "2", "3"}), (30, {"1", "2", "3", "5", "10", "20", "30"}), (130, {"1", "3", "10", "30", "100"})],
+)
+def test_a_short_logarithmic_axis_has_numbers_between_powers_of_ten(last: int, numbers: set[str]) -> None:
+    assert numbers_along(last) == numbers
+
+
+def test_a_long_logarithmic_axis_has_powers_of_ten_alone() -> None:
+    assert numbers_along(20_000) == {"1", "10", "100", "1 k", "10 k"}
+
+
+def numbers_along(last: int) -> set[str]:
+    axes = plots.miss_ratio([("a", [1, last], [0.9, 0.1])]).axes[0]
+    low, high = axes.get_xlim()
+    labels = axes.xaxis.get_ticklabels(which="both")
+    return {label.get_text() for label in labels if low <= label.get_position()[0] <= high} - {""}
+
+
+def test_what_the_others_are_compared_with_shows_beneath_them() -> None:
+    first, second = plots.miss_ratio(lines(2), reference=True).axes[0].lines
+    assert first.get_zorder() <= second.get_zorder()
+    assert first.get_linewidth() > 2 * second.get_linewidth()
+
+
 def test_what_is_left_out_is_counted_and_named() -> None:
     figure = plots.miss_ratio(lines(20), what="policies")
     assert len(figure.axes[0].lines) == 16

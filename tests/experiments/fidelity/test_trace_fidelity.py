@@ -27,7 +27,9 @@ def test_fit_generate_compare(trace: Trace) -> None:
     assert [row[0] for row in result.grid().rows] == ["user", "item"]
     assert {c.table for c in result.comparisons} == {"user", "item"}
     assert max(c.errors.lru for c in result.comparisons) < 0.1
-    assert set(figures(result)) == {"lru-user", "lru-item"}
+    drawn = figures(result)
+    assert set(drawn) == {"lru-user", "lru-item"}
+    assert drawn["lru-item"].axes[0].get_title() == "LRU miss ratio, table item"
     assert len(fitted.grid().rows) == 2
 
 
