@@ -44,9 +44,8 @@ def answer(result: CoDesign) -> tuple[str, ...]:
 
 def _traffic(traffic: Traffic) -> str:
     return (
-        f"Traffic: {number_of(traffic.lookups, 'lookup')} to {number_of(traffic.touched_rows, 'different row')} in "
-        f"{number_of(len(traffic.tables), 'table')}. "
-        f"{_head(traffic)}"
+        f"Traffic: {traffic.lookups:,} lookups ask for {number_of(traffic.touched_rows, 'different row')} in "
+        f"{number_of(len(traffic.tables), 'table')}. {_head(traffic)}"
     )
 
 
