@@ -6,6 +6,7 @@ other accesses keep their slots, and a difference of slots (the reuse time) chan
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,18 +23,40 @@ NO_USERS = "the unit 'user' needs user ids and this trace has none; add a user c
 
 
 @dataclass(frozen=True)
+class Feature:
+    """A column of the log that looks up a table: its slots in every sample, and one_hot: as of Clock. column: its place
+    in the log."""
+
+    name: str
+    per_sample: int
+    one_hot: bool
+    column: int
+
+
+@dataclass(frozen=True)
 class Clock:
     """What is public of a table: samples × per_sample slots, and one_hot: whether every kept sample has exactly one
-    lookup, by the form of the log."""
+    lookup, by the form of the log. features: those that share the table, with their slots in this order; none where it
+    has one alone."""
 
     name: str
     samples: int
     per_sample: int
     one_hot: bool
+    features: tuple[Feature, ...] = ()
 
     def __post_init__(self) -> None:
         if self.per_sample < 1:
             raise HotrowError(f"table {self.name!r}: {self.per_sample} slots per sample; at least 1 is needed")
+        if self.features and self.per_sample != sum(feature.per_sample for feature in self.features):
+            raise HotrowError(f"table {self.name!r}: {self.per_sample} slots per sample; its features have others")
+
+    @property
+    def bags(self) -> tuple[int, ...]:
+        """Slots of everything whose bag sizes are not known by its form: the table, or those features that share it."""
+        if self.features:
+            return tuple(feature.per_sample for feature in self.features if not feature.one_hot)
+        return () if self.one_hot else (self.per_sample,)
 
     @property
     def length(self) -> int:
@@ -80,9 +103,40 @@ class Placed:
     declared: int
     cut: int = 0
 
-    def bag_sizes(self, per_sample: int) -> Ints:
-        """Filled slots of every sample, int64 [samples]."""
-        return np.bincount(self.slots // per_sample - self.before, minlength=self.samples).astype(np.int64)
+    def bag_sizes(self, clock: Clock) -> list[Ints]:
+        """Filled slots of every sample, int64 [samples], of everything in clock.bags."""
+        sample = self.slots // clock.per_sample - self.before
+        if not clock.features:
+            return [np.bincount(sample, minlength=self.samples).astype(np.int64)] if clock.bags else []
+        feature = feature_of(self.slots, [f.per_sample for f in clock.features])
+        return [
+            np.bincount(sample[feature == k], minlength=self.samples).astype(np.int64)
+            for k, f in enumerate(clock.features)
+            if not f.one_hot
+        ]
+
+
+def feature_of(slots: Ints, per_sample: Sequence[int]) -> Ints:
+    """The feature that owns each slot of a shared table; per_sample: slots of every feature."""
+    owner = np.repeat(np.arange(len(per_sample)), per_sample)
+    return np.asarray(owner[slots % len(owner)], np.int64)
+
+
+def place_on(clock: Clock, part: Trace, before: int, kept: NDArray[np.bool_] | None = None) -> Placed:
+    """The lookups of the clock's table, or of all features that share it; before, kept: as of place."""
+    if not clock.features:
+        return place(part.table(clock.name), clock.per_sample, before, kept)
+    start, slots, ids, declared, cut = 0, [], [], 0, 0
+    for feature in clock.features:
+        placed = place(part.table(feature.name), feature.per_sample, before, kept)
+        sample, inside = np.divmod(placed.slots, feature.per_sample)
+        slots.append(sample * clock.per_sample + start + inside)
+        ids.append(placed.ids)
+        start, declared, cut = start + feature.per_sample, max(declared, placed.declared), cut + placed.cut
+    every = np.concatenate(slots)
+    order = np.argsort(every, kind="stable")
+    together: Indices = np.concatenate(ids)[order]  # type: ignore[assignment]
+    return Placed(together, every[order], before, part.samples, declared, cut)
 
 
 def place(table: TableLookups, per_sample: int, before: int = 0, kept: NDArray[np.bool_] | None = None) -> Placed:

@@ -9,10 +9,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from .clock import Clock
 from .locality import SHAPE_WINDOWS, SMALL, reuse_edges
 from .packed import Packed
-from .popularity import spectrum
-from .profile import TableLocality, TableProfile, Variant
+from .popularity import Spectrum, spectrum
+from .profile import FeatureProfile, TableLocality, TableProfile, Variant
+from .samples.levels import grades
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -25,11 +27,8 @@ SURE = 0.5  # deviations beyond what the largest of so much noise reaches
 class Released:
     """One table's released values and public facts; noise: standard deviation per statistic, 0 where exact."""
 
-    name: str
+    clock: Clock
     declared: int
-    samples: int
-    per_sample: int
-    one_hot: bool
     values: dict[str, Ints]
     noise: dict[str, float]
 
@@ -39,8 +38,12 @@ def fit_table(released: Released, filled: int) -> TableProfile:
 
     Its windows and contents are still empty: see completed.
     """
-    bags = None if released.one_hot else _bags(released, filled)
+    clock = released.clock
+    bags = None if clock.one_hot or clock.features else _bags(released.values["bags"], clock.samples, filled)
+    features = _features(released, filled)
     accesses = filled if bags is None else int(np.arange(len(bags)) @ bags)
+    if features:
+        accesses = sum(feature.accesses for feature in features)
     counts = fit_counts(
         released.values["popularity"],
         int(released.values["distinct"][0]),
@@ -49,12 +52,12 @@ def fit_table(released: Released, filled: int) -> TableProfile:
         released.noise["popularity"],
     )
     values = released.values
-    bins = len(reuse_edges(released.samples * released.per_sample)) - 1
+    bins = len(reuse_edges(clock.length)) - 1
     windows = len(values["ages"]) // (bins + 2)  # ages and, behind them, one number of deaths per window
     ages = values["ages"][: windows * (bins + 1)].reshape(windows, bins + 1)
     locality = TableLocality(
-        samples=released.samples,
-        per_sample=released.per_sample,
+        samples=clock.samples,
+        per_sample=clock.per_sample,
         reuse=Packed.of(values["reuse"]),
         ages=Packed.of(ages),
         deaths=Packed.of(values["ages"][windows * (bins + 1) :]),
@@ -63,16 +66,17 @@ def fit_table(released: Released, filled: int) -> TableProfile:
         pairs=Packed.of(values["pairs"]),
         windows=Packed.of(np.zeros((0, SHAPE_WINDOWS), np.int64)),
         noise=released.noise,
-        **{name: Packed.of(values[name]) for name in ("pages", "steps", "kin", "repeats") if name in values},
+        steps=Packed.of(values["steps"]) if bags is not None else None,
+        **{name: Packed.of(values[name]) for name in ("pages", "kin", "repeats") if name in values},
     )
-    sizes = None if bags is None else tuple((int(s), int(n)) for s, n in enumerate(bags) if n > 0)
     return TableProfile(
-        released.name,
+        clock.name,
         released.declared,
         spectrum(counts),
-        sizes,
+        None if bags is None else _sizes(bags),
         locality if accesses else None,
         Variant("renewal") if accesses else Variant(),
+        features=features,
     )
 
 
@@ -85,10 +89,28 @@ def completed(table: TableProfile, values: dict[str, Ints], noise: dict[str, flo
     return msgspec.structs.replace(table, locality=locality)
 
 
-def _bags(released: Released, filled: int) -> Ints:
+def _features(released: Released, filled: int) -> tuple[FeatureProfile, ...]:
+    """The features that share the table, with their bag sizes; none where it has one alone."""
+    bags, steps, made = 0, 0, []
+    for f in released.clock.features:
+        sizes, following = np.array([0, filled]), None
+        if not f.one_hot:
+            sizes = _bags(released.values["bags"][bags : bags + f.per_sample + 1], released.clock.samples, filled)
+            cells = grades(1, f.per_sample, False).cells  # of bags.size_steps
+            following = Packed.of(released.values["steps"].ravel()[steps : steps + cells**2].reshape(cells, cells))
+            bags, steps = bags + f.per_sample + 1, steps + cells**2
+        made.append(FeatureProfile(f.name, f.column, f.per_sample, f.one_hot, _sizes(sizes), following))
+    return tuple(made)
+
+
+def _sizes(bags: Ints) -> Spectrum:
+    return tuple((int(s), int(n)) for s, n in enumerate(bags) if n > 0)
+
+
+def _bags(bags: Ints, samples: int, filled: int) -> Ints:
     """Samples per bag size, non-negative, summing to `filled` once the emptied samples are taken off."""
-    sizes = simplex(released.values["bags"].astype(np.float64), released.samples)
-    sizes[0] = max(0.0, sizes[0] - (released.samples - filled))
+    sizes = simplex(bags.astype(np.float64), samples)
+    sizes[0] = max(0.0, sizes[0] - (samples - filled))
     return rounded(sizes / max(sizes.sum(), 1e-9) * filled) if sizes.sum() > 0 else rounded(_only_empty(sizes, filled))
 
 

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import HotrowError
+from .clock import feature_of
 from .locality import reuse_edges
 from .popularity import expand
 from .profile import TableProfile, TraceProfile
 from .samples.bags import FRACTION, composed, in_succession
 from .samples.chains import drawn_chains, linked_shares
 from .samples.coupling import Column, column_of, couple
+from .samples.dividing import divided, feature_sizes, feature_slots
 from .samples.layout import numbered
 from .samples.levels import above, thresholds
 from .samples.repeating import repeats_asked, with_repeats
@@ -33,12 +35,16 @@ Ints = NDArray[np.int64]
 
 
 class Synthesis(NamedTuple):
-    """A table's row numbers (0 the most popular) in time order, bag sizes, slots, and its share of fallbacks."""
+    """A table's row numbers (0 the most popular) in time order, bag sizes, slots, and its share of fallbacks.
+
+    features: bag sizes of every feature that shares the table, int64 [features, samples].
+    """
 
     order: Ints
     sizes: Ints
     slots: Ints
     fallback: float
+    features: Ints | None = None
 
 
 def generate(profile: TraceProfile, samples: int | None = None, seed: int = 0, dense: int | None = None) -> Trace:
@@ -97,12 +103,17 @@ def generate_block(
     it already.
     """
     made = block_columns(profile, seed, block + 1, asked or [None] * len(profile.tables))
-    trace = Trace(
-        tuple(
-            _lookups(t, _renewed(t, ids[k], table_rng(seed, k, 0), block), made[k], samples)
-            for k, t in enumerate(profile.tables)
-        )
-    )
+    tables: list[TableLookups] = []
+    shared: list[tuple[int, TableLookups]] = []
+    for k, table in enumerate(profile.tables):
+        numbers = _renewed(table, ids[k], table_rng(seed, k, 0), block)
+        if table.features:
+            shared += _of_features(table, numbers, made[k], samples)
+        else:
+            tables.append(_lookups(table, numbers, made[k], samples))
+    for column, feature in sorted(shared, key=lambda found: found[0]):
+        tables.insert(column, feature)
+    trace = Trace(tuple(tables))
     return trace if dense is None else with_targets(trace, dense, seed, block)
 
 
@@ -134,6 +145,11 @@ def block_columns(profile: TraceProfile, seed: int, block: int, asked: Sequence[
     made = []
     for k, table in enumerate(profile.tables):
         synthesis = in_bags(table, table_rng(seed, k, block), asked[k])
+        if synthesis.features is not None:
+            per_sample = [feature.per_sample for feature in table.features]
+            slots = feature_slots(synthesis.features, per_sample, np.arange(table.samples))
+            made.append(Column(synthesis.order, slots, table.distinct, table.samples, sum(per_sample)))
+            continue
         most = table.locality.per_sample if table.locality is not None else int(synthesis.sizes.max(initial=1))
         made.append(column_of(synthesis.order, synthesis.sizes, table.distinct, max(most, 1)))
     if profile.coupling is None or not profile.coupling.used:
@@ -148,6 +164,16 @@ def table_rng(seed: int, table: int, block: int) -> np.random.Generator:
 
 def synthesize(table: TableProfile, rng: np.random.Generator, asked: Demand | None = None) -> Synthesis:
     """One block of the table by its variant's design; asked: Demand.of the table, where the caller has it already."""
+    if not table.features:
+        sizes = _bag_sizes(table, rng)
+        return _synthesized(table, sizes, _filled_slots(table, sizes[None], rng), rng, asked)
+    features = feature_sizes(table, rng)
+    made = _synthesized(table, features.sum(0), _filled_slots(table, features, rng), rng, asked)
+    return made._replace(order=divided(table, made.order, made.slots, rng), features=features)
+
+
+def _bag_sizes(table: TableProfile, rng: np.random.Generator) -> Ints:
+    """The table's bags in succession."""
     sizes = np.ones(table.samples, np.int64) if table.bags is None else expand(table.bags)
     locality = table.locality
     if table.bags is not None and locality is not None and locality.steps is not None:
@@ -155,9 +181,16 @@ def synthesize(table: TableProfile, rng: np.random.Generator, asked: Demand | No
         sizes = in_succession(sizes, steps, locality.noise["steps"], locality.per_sample, rng)
     elif table.bags is not None:
         rng.shuffle(sizes)
+    return sizes
+
+
+def _synthesized(
+    table: TableProfile, sizes: Ints, slots: Ints, rng: np.random.Generator, asked: Demand | None
+) -> Synthesis:
+    """The table's lookups at these slots, in which samples have these sizes."""
+    locality = table.locality
     if locality is None:
-        return Synthesis(_independent(table, rng), sizes, np.arange(table.accesses), 0.0)
-    slots = _filled_slots(sizes, locality.samples, locality.per_sample, rng)
+        return Synthesis(_independent(table, rng), sizes, slots, 0.0)
     if table.variant.design == "independent":
         return Synthesis(_independent(table, rng), sizes, slots, 0.0)
     rows = draw_rows(table, locality, table.variant, rng)
@@ -212,13 +245,17 @@ def _independent(table: TableProfile, rng: np.random.Generator) -> Ints:
     return order
 
 
-def _filled_slots(sizes: Ints, samples: int, per_sample: int, rng: np.random.Generator) -> Ints:
-    """Slots of the clock that bags of these sizes fill; where some samples were emptied, the rest lie at random."""
+def _filled_slots(table: TableProfile, sizes: Ints, rng: np.random.Generator) -> Ints:
+    """Slots of the clock that bags of these sizes, features × samples, fill; where some samples were emptied, the rest
+    lie at random."""
+    if table.locality is None and not table.features:
+        return np.arange(table.accesses)
+    samples = sizes.shape[1] if table.locality is None else table.locality.samples
     sample = np.arange(samples)
-    if len(sizes) < samples:
-        sample = np.sort(rng.choice(samples, len(sizes), replace=False))
-    starts = np.cumsum(sizes) - sizes
-    return np.repeat(sample * per_sample - starts, sizes) + np.arange(int(sizes.sum()))
+    if sizes.shape[1] < samples:
+        sample = np.sort(rng.choice(samples, sizes.shape[1], replace=False))
+    slots = [feature.per_sample for feature in table.features]
+    return feature_slots(sizes, slots or [1 if table.locality is None else table.locality.per_sample], sample)
 
 
 def _lookups(table: TableProfile, ids: Ints, made: Column, samples: int) -> TableLookups:
@@ -226,3 +263,16 @@ def _lookups(table: TableProfile, ids: Ints, made: Column, samples: int) -> Tabl
         return TableLookups(table.name, table.rows, ids[made.numbers[:samples]])
     offsets = np.concatenate(([0], np.cumsum(made.sizes()[:samples])))
     return TableLookups(table.name, table.rows, ids[made.numbers[: offsets[-1]]], offsets)
+
+
+def _of_features(table: TableProfile, ids: Ints, made: Column, samples: int) -> list[tuple[int, TableLookups]]:
+    """The lookups of every feature that shares the table, with its place among the log's columns."""
+    owner, sample = feature_of(made.slots, [f.per_sample for f in table.features]), made.slots // made.most
+    found = []
+    for k, feature in enumerate(table.features):
+        mine = (owner == k) & (sample < samples)
+        offsets = None
+        if not feature.one_hot:
+            offsets = np.concatenate(([0], np.cumsum(np.bincount(sample[mine], minlength=samples))))
+        found.append((feature.column, TableLookups(feature.name, table.rows, ids[made.numbers[mine]], offsets)))
+    return found

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .. import HotrowError
 from . import locality
-from .clock import Clock, Keeping, Placed, place
+from .clock import Clock, Keeping, Placed, place_on
 from .fit import Released, completed, fit_table
 from .packed import Packed
 from .profile import TableProfile, TraceProfile
@@ -23,6 +23,7 @@ from .samples.coupling import Column, Coupling, fractions_for, joint_counts, tab
 from .samples.kin import UNSEEN, kin_table, note_births, repeat_table
 from .samples.layout import PAGE_ROWS
 from .samples.levels import thresholds
+from .samples.owners import Owning
 from .scale.log import Log
 from .scale.numbering import Numbering, grown
 from .trace import Trace
@@ -32,7 +33,9 @@ Ints = NDArray[np.int64]
 BUCKETS = 2**17
 HOT_ROWS = 2048
 HOT_COUNT = 96  # a row is hot from this count on
-OF_BAGS = ("bags", "steps", "kin", "repeats", "contents")  # statistics that a one-hot table has no use for
+OF_BAGS = ("bags", "steps")  # statistics that need bags
+OF_CONTENTS = ("kin", "repeats", "contents")  # that need bags of one feature
+OF_SHARING = ("owners", "mixes", "passes")  # that need features that share a table
 EXACT_WINDOW = 1024  # slots of an age window
 ASSUMPTIONS = (
     "which row of one table goes with which of another is not kept, only how cold a sample's lookups are together",
@@ -66,9 +69,7 @@ class Measuring:
         self._past = locality.Past(clock.length, windows)
         self._page_of_row = np.zeros(0, np.int64)
         self._page_reuse = locality.Reuse(clock.length)
-        self._bags = np.zeros(clock.per_sample + 1, np.int64)
-        self._size_before = np.zeros(0, np.int64)
-        self._steps = size_steps(self._size_before, clock.per_sample)
+        self._sizes = [_Sizes(most) for most in clock.bags]
         self._after = np.zeros(0, np.int64)
         self._repeats = repeat_table(self._after, self._after, 0, clock.per_sample, 0)
 
@@ -83,14 +84,10 @@ class Measuring:
         self._page_reuse.add(self._page_of_row[numbers], part.slots, self._pages.size)
         self._declared = max(self._declared, part.declared)
         self.cut += part.cut
-        if not self.clock.one_hot:
-            self._add_bags(part.bag_sizes(self.clock.per_sample))
+        for bags, sizes in zip(self._sizes, part.bag_sizes(self.clock), strict=True):
+            bags.add(sizes)
+        if has_statistic(self.clock, "kin"):
             self._add_kin(numbers, part, before)
-
-    def _add_bags(self, sizes: Ints) -> None:
-        self._bags += np.bincount(sizes, minlength=len(self._bags))
-        self._steps += size_steps(np.concatenate((self._size_before, sizes)), self.clock.per_sample)
-        self._size_before = sizes[-1:] if len(sizes) else self._size_before
 
     def _add_kin(self, numbers: Ints, part: Placed, before: int) -> None:
         rows, most = self._rows.size, self.clock.per_sample
@@ -119,10 +116,40 @@ class Measuring:
             "pairs": seen.pairs,
             "pages": self._page_reuse.found,
         }
-        if not self.clock.one_hot:
-            kin = kin_table(seen.counts, self._after[: self._rows.size])
-            values |= {"bags": self._bags, "steps": self._steps, "kin": kin, "repeats": self._repeats}
+        if self._sizes:
+            values |= {name: _in_one([getattr(bags, name) for bags in self._sizes]) for name in OF_BAGS}
+        if has_statistic(self.clock, "kin"):
+            values |= {"kin": kin_table(seen.counts, self._after[: self._rows.size]), "repeats": self._repeats}
         return Measured(self.clock, self._declared, values, self._rows, bucket_of_row)
+
+
+class _Sizes:
+    """Bags of at most `most` lookups by their size, and which size follows which."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._before = np.zeros(0, np.int64)
+        self.bags = np.zeros(most + 1, np.int64)
+        self.steps = size_steps(self._before, most)
+
+    def add(self, sizes: Ints) -> None:
+        self.bags += np.bincount(sizes, minlength=len(self.bags))
+        self.steps += size_steps(np.concatenate((self._before, sizes)), self._most)
+        self._before = sizes[-1:] if len(sizes) else self._before
+
+
+def _in_one(values: Sequence[Ints]) -> Ints:
+    """A table's statistic; of features that share it all of theirs, one behind the other."""
+    return values[0] if len(values) == 1 else np.concatenate([value.ravel() for value in values])
+
+
+def has_statistic(clock: Clock, name: str) -> bool:
+    """Whether a table has use for the statistic called `name`; public facts alone decide."""
+    if name in OF_BAGS:
+        return len(clock.bags) > 0
+    if name in OF_CONTENTS:
+        return len(clock.bags) > 0 and not clock.features
+    return name not in OF_SHARING or len(clock.features) > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +163,7 @@ class Asked:
 
 
 class Second:
-    """The second reading of a table: windows, contents, and its column of joint counts."""
+    """The second reading of a table: windows, contents, what its features own, and its column of joint counts."""
 
     def __init__(self, measured: Measured, asked: Asked) -> None:
         self.clock, self.limits = measured.clock, asked.limits
@@ -147,7 +174,8 @@ class Second:
         self._windows = np.zeros((len(asked.hot), locality.SHAPE_WINDOWS), np.int64)
         self._contents: Ints | None = None
         rows = measured.rows.size
-        self._cold = np.zeros(0 if measured.clock.one_hot else rows, np.int64)
+        self._cold = np.zeros(rows if has_statistic(self.clock, "contents") else 0, np.int64)
+        self._owning = Owning(self.clock, self._group, len(asked.hot)) if self.clock.features else None
         self._coupled = np.zeros(rows if len(asked.limits) else 0, np.int64)
 
     def add(self, part: Placed) -> Column:
@@ -162,14 +190,16 @@ class Second:
         column = Column(
             numbers, part.slots, rows.size, part.samples, clock.per_sample, part.before, following=self._cold
         )
-        if not clock.one_hot:
+        if self._owning is not None:
+            self._owning.add(numbers, part.slots)
+        if has_statistic(clock, "contents"):
             found = bag_contents(column, self._limit)
             self._contents = found if self._contents is None else self._contents + found
         return replace(column, following=self._coupled)
 
     def values(self) -> dict[str, Ints]:
-        """Windows, int64 [hot, SHAPE_WINDOWS], and of bags contents."""
-        found = {"windows": self._windows}
+        """Windows, int64 [hot, SHAPE_WINDOWS], of bags contents, of shared tables what their features own."""
+        found = {"windows": self._windows} | ({} if self._owning is None else self._owning.values())
         return found if self._contents is None else {**found, "contents": self._contents}
 
 
@@ -201,7 +231,7 @@ def placed(log: Log, clocks: Sequence[Clock], most: int | None) -> Iterator[tupl
     for part in log.parts():
         kept = None if keeping is None else keeping.kept(part)
         yield (
-            [place(table, clock.per_sample, before, kept) for table, clock in zip(part.tables, clocks, strict=True)],
+            [place_on(clock, part, before, kept) for clock in clocks],
             part.samples if kept is None else int(np.count_nonzero(kept)),
         )
         before += part.samples
@@ -242,7 +272,7 @@ def hashed(ids: Ints, counts: Ints, declared: int, key: int) -> tuple[Ints, Ints
 def released(measured: Measured, values: dict[str, Ints], noise: dict[str, float]) -> Released:
     """Values, exact or noisy, with the table's public facts."""
     clock = measured.clock
-    return Released(clock.name, measured.declared, clock.samples, clock.per_sample, clock.one_hot, values, noise)
+    return Released(clock, measured.declared, values, noise)
 
 
 # ---------------------------------------------------------------- without noise
@@ -251,7 +281,7 @@ def released(measured: Measured, values: dict[str, Ints], noise: dict[str, float
 def exact_profile(trace: Trace | Log, name: str = "trace") -> TraceProfile:
     """All statistics without noise: NOT PRIVATE."""
     log = Log.of(trace)
-    clocks = [Clock(table.name, log.samples, table.longest, table.one_hot) for table in log.tables]
+    clocks = [form.clock(log.samples) for form in log.tables]
     reading = [Measuring(clock, exact_windows(clock)) for clock in clocks]
     read_first(log, reading)
     found = [table.measured() for table in reading]

@@ -17,7 +17,7 @@ from .samples.coupling import Coupling
 from .samples.layout import Layout
 from .trace import Trace
 
-VERSION = 5  # 3 had no coupling, page counts or layouts, 4 no kin; both are read as they were
+VERSION = 6  # 3 had no coupling, page counts or layouts, 4 no kin, 5 no shared tables; all are read as they were
 
 Design = Literal["independent", "renewal", "depthband"]
 Trust = Literal["mixed", "raw", "prior"]
@@ -71,7 +71,8 @@ class TableLocality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Temporal statistics of a table on its clock of `samples` × `per_sample` slots, with noise where private.
 
     noise: standard deviation per statistic, 0 where exact. Shapes and meanings stand in release.py. pages: None in
-    files of version 3; steps, contents, kin, repeats: of bags alone, the latter two None before version 5.
+    files of version 3; steps, contents, kin, repeats: of bags alone, the latter two None before version 5; owners,
+    mixes, passes: of shared tables alone, which have no steps, contents, kin or repeats.
     """
 
     samples: int
@@ -89,6 +90,9 @@ class TableLocality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     contents: Packed | None = None
     kin: Packed | None = None
     repeats: Packed | None = None
+    owners: Packed | None = None
+    mixes: Packed | None = None
+    passes: Packed | None = None
 
     @property
     def length(self) -> int:
@@ -107,11 +111,36 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory: float | None = None
 
 
+class FeatureProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of the features that share a table. column: its place in the log; per_sample: its slots; one_hot: whether it
+    has one lookup in every sample; sizes: (lookups in a sample, samples); steps: of bags alone, as in TableLocality."""
+
+    name: str
+    column: int
+    per_sample: int
+    one_hot: bool
+    sizes: Spectrum
+    steps: Packed | None = None
+
+    @property
+    def samples(self) -> int:
+        """Samples."""
+        return sum(times for _, times in self.sizes)
+
+    @property
+    def accesses(self) -> int:
+        """Lookups."""
+        return sum(size * times for size, times in self.sizes)
+
+
 class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One table: declared rows; counts: (lookups, rows with so many); bags: (bag size, samples), None if one-hot.
+    """One table: declared rows; counts: (lookups, rows with so many); bags: (bag size, samples), None if one-hot or
+    shared.
 
     locality: what a generator with temporal order needs; variant: how to generate; certificate: what it promises;
     calibration: of the renewal design, found anew by every generation where it is None; layout: of row numbers.
+    features: those that share the table, in the order of their slots, whose bags are told apart; none where it has one
+    alone.
     """
 
     name: str
@@ -123,6 +152,7 @@ class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certificate: Certificate | None = None
     calibration: Calibration | None = None
     layout: Layout = "random"
+    features: tuple[FeatureProfile, ...] = ()
 
     def __post_init__(self) -> None:
         for field, pairs, least in (("counts", self.counts, 1), ("bags", self.bags or (), 0)):
@@ -133,6 +163,12 @@ class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"table {self.name!r}: {self.distinct} rows looked up of {self.rows} declared")
         if self.bags is not None and self.accesses != sum(size * times for size, times in self.bags):
             raise ValueError(f"table {self.name!r}: counts and bags differ in their number of lookups")
+        if self.features and (
+            self.bags is not None
+            or len({feature.samples for feature in self.features}) > 1
+            or self.accesses != sum(feature.accesses for feature in self.features)
+        ):
+            raise ValueError(f"table {self.name!r}: its features differ in their samples, or from its lookups")
         if self.variant.design != "independent" and self.locality is None:
             raise ValueError(f"table {self.name!r}: the design {self.variant.design!r} needs locality statistics")
 
@@ -149,6 +185,8 @@ class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def samples(self) -> int:
         """Samples."""
+        if self.features:
+            return self.features[0].samples
         return self.accesses if self.bags is None else sum(times for _, times in self.bags)
 
 
@@ -212,6 +250,9 @@ class TraceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"origin {self.origin!r}; a private profile, and no other, has a privacy header")
         if self.coupling is not None and sorted(self.coupling.order) != list(range(len(self.tables))):
             raise ValueError(f"the coupling orders tables {self.coupling.order}; the profile has {len(self.tables)}")
+        columns = [feature.column for table in self.tables for feature in table.features]
+        if len(set(columns)) < len(columns) or any(not 0 <= c < len(columns) + len(self.tables) for c in columns):
+            raise ValueError(f"features that share tables stand at places {columns}; they must differ")
         for table in self.tables:
             if table.samples != self.samples:
                 raise ValueError(f"table {table.name!r} has {table.samples} samples, the profile {self.samples}")
@@ -220,6 +261,11 @@ class TraceProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def is_private(self) -> bool:
         """Whether a formal guarantee covers it; exact profiles must not leave the house."""
         return self.origin == "private"
+
+    @property
+    def shared(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the features of every table that several share."""
+        return tuple(tuple(f.name for f in table.features) for table in self.tables if table.features)
 
     @property
     def promise(self) -> str:

@@ -29,7 +29,15 @@ comes; everything else stands. So
               (where whole samples go, the row new behind goes with it: two move for each)    4, 8
   contents    samples by bag size, lookups in it after a long reuse time, and first ones:    2·k, 2·k²
               k samples change their cell, as for joint below (k = n + g; the time from reuse)
-(L2² of reuse, ages: two falls may share a cell, 2² + 1; pairs: 3² + 2².)
+Of a table that several features share, each with slots of its own in every sample (their sum is L):
+  owners      accesses of hot buckets by feature; hot as for windows                         1, 1
+  mixes       rows of other buckets by count class × how their accesses divide among the     2, 2
+              features: one row leaves a cell and enters another
+  passes      accesses by feature of the row's access before × own × octave of the reuse     3, 5
+              time, and rows by feature of the first: two leave, one comes, as for reuse
+There bags and steps are b histograms side by side, one for every feature with bags, and a sample is in all of them:
+their L1 and L2² are b times as much (once for an access, which is one feature's).
+(L2² of reuse, ages, passes: two falls may share a cell, 2² + 1; pairs: 3² + 2².)
 Of the log as a whole, for every table but the first, by what was released before:
   joint       samples by how many lookups in the tables before, and in this one, come after   2·k, 2·k²
               longer than some reuse times: k samples change their cell, the unit's own and
@@ -44,9 +52,10 @@ Bags, steps and repeats count samples, so there g is 1, 1, m; so it is for `fill
 Gaussian noise of variance L2²/2ρ', sampled exactly by OpenDP. Ledger adds up what OpenDP says each cost.
 
 *Composition.* Within a table costs add up. A sample or user has lookups in every table: the tables share ε (or ρ)
-equally. An access has one table only: every table may spend all of it (parallel composition). Where there are several
-tables, joint counts take the part COUPLING of what `filled` leaves, and the tables the rest. ρ becomes (ε, δ) by
-OpenDP's conversion. All that follows (fit, selection, generation) sees noisy values and public numbers only.
+equally, and one of several features gets the part of as many. An access has one table only: every table may spend all
+of it (parallel composition). Where there are several tables, joint counts take the part COUPLING of what `filled`
+leaves, and the tables the rest. ρ becomes (ε, δ) by OpenDP's conversion. All that follows (fit, selection, generation)
+sees noisy values and public numbers only.
 """
 
 from __future__ import annotations
@@ -68,12 +77,12 @@ from .fit import completed, fit_table
 from .measure import (
     ASSUMPTIONS,
     HOT_COUNT,
-    OF_BAGS,
     Asked,
     Measured,
     Measuring,
     Second,
     contents_limit,
+    has_statistic,
     hot_buckets,
     read_again,
     read_first,
@@ -121,6 +130,9 @@ STATISTICS = (
     Statistic("repeats", 2, 2, 0.02, of_samples=True),
     Statistic("kin", 6, 18, 0.05, whole=(4, 8)),
     Statistic("contents", 2, 2, 0.08, of_both=True),
+    Statistic("owners", 1, 1, 0.06),
+    Statistic("mixes", 2, 2, 0.08),
+    Statistic("passes", 3, 5, 0.06),
 )
 FILLED = Statistic("filled", 1, 1, 0.01, of_samples=True)
 COUPLING = 0.12  # of the whole budget, where there are several tables
@@ -131,17 +143,19 @@ PRIVATE_WINDOW = 4096.0  # slots of an age window at ε = 1 for one access
 
 @dataclass(frozen=True)
 class Bounds:
-    """How many accesses and samples of one table a unit may hold, and what one table may spend."""
+    """How many accesses and samples of one table a unit may hold, and what one table may spend. bags: histograms of bag
+    sizes that a sample of the unit is in."""
 
     accesses: int
     samples: int
     limit: float
+    bags: int = 1
 
 
 def plan(clock: Clock, bounds: Bounds) -> tuple[tuple[Statistic, float], ...]:
     """The statistics that a table's release holds, and what each may cost; public facts alone decide."""
     # a one-hot table has one lookup per sample by the form of the log, or none where a user's was dropped: see `filled`
-    kinds = [s for s in STATISTICS if s.name not in OF_BAGS or not clock.one_hot]
+    kinds = [s for s in STATISTICS if has_statistic(clock, s.name)]
     total = sum(s.share for s in kinds)
     return tuple((s, bounds.limit * s.share / total) for s in kinds)
 
@@ -163,6 +177,8 @@ def sensitivity(statistic: Statistic, bounds: Bounds) -> tuple[int, int]:
     if statistic.of_both:
         group = bounds.accesses + bounds.samples
     l1, l2_squared = statistic.l1, statistic.l2_squared
+    if statistic.of_samples:  # side by side, so that squares add up too
+        l1, l2_squared = l1 * bounds.bags, l2_squared * bounds.bags
     if statistic.whole is not None and bounds.accesses > 1:  # no unit but whole samples has more than one access
         l1, l2_squared = statistic.whole
     return l1 * group, l2_squared * group**2
@@ -288,18 +304,20 @@ def quieter_mechanism(trace: Trace | Log, epsilon: float, delta: float, unit: Un
 
 def clock_of(table: TableForm, samples: int, budget: PrivacyBudget) -> Clock:
     """The table's clock, by public numbers."""
-    return Clock(table.name, samples, 1 if table.one_hot else budget.lookups_per_sample, table.one_hot)
+    return table.clock(samples, budget.lookups_per_sample)
 
 
 def table_bounds(clocks: Sequence[Clock], budget: PrivacyBudget, total: float) -> list[Bounds]:
     """What a unit may hold of every table, and the table's part of the `total` ε or ρ."""
     if budget.unit == "access":
         return [Bounds(1, 1, total) for _ in clocks]
-    each = total / len(clocks)
-    if budget.unit == "sample":
-        return [Bounds(clock.per_sample, 1, each) for clock in clocks]
-    most = budget.samples_per_user
-    return [Bounds(most * clock.per_sample, most, each * (1 - FILLED.share)) for clock in clocks]
+    most = 1 if budget.unit == "sample" else budget.samples_per_user
+    spent = total if budget.unit == "sample" else total * (1 - FILLED.share)
+    features = [max(1, len(clock.features)) for clock in clocks]
+    return [
+        Bounds(most * clock.per_sample, most, spent * own / sum(features), max(1, len(clock.bags)))
+        for clock, own in zip(clocks, features, strict=True)
+    ]
 
 
 def short_tables(clocks: Sequence[Clock], bounds: Sequence[Bounds], budget: PrivacyBudget) -> list[str]:

@@ -6,12 +6,13 @@ Every number but the two deviations is an error: 0 is perfect. Miss ratios and s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ... import HotrowError
+from ...tracegen.samples.sharing import shared_name, together
 from ...tracegen.trace import TableLookups, Trace
 from ..fidelity import cache_sizes
 from ..miss_ratio import lru_curve
@@ -92,11 +93,16 @@ class LogFidelity:
         return float(np.mean([p.error for p in self.pages])) if self.pages else 0.0
 
 
-def log_fidelity(real: Trace, synthetic: Trace, threads: int | None = None) -> LogFidelity:
+def log_fidelity(
+    real: Trace, synthetic: Trace, threads: int | None = None, share: Sequence[Sequence[str]] = ()
+) -> LogFidelity:
     """Errors of `synthetic`; tables are paired by name, by order where a name is missing.
 
-    Raises HotrowError where the logs differ in their number of tables or one has no samples.
+    share: groups of features that look up one table: one cache, and pages, for all of them; bags are told apart.
+    Raises HotrowError where the logs differ in their number of tables, one has no samples, or a group is none.
     """
+    features = paired(real, synthetic)
+    real, synthetic = (together(trace, share) for trace in (real, _renamed(features)))
     pairs = paired(real, synthetic)
     if not real.samples or not synthetic.samples:
         raise HotrowError("nothing to compare: one of the two logs has no samples")
@@ -107,7 +113,7 @@ def log_fidelity(real: Trace, synthetic: Trace, threads: int | None = None) -> L
         _gap(*curves),
         _misses(pairs, threads),
         tuple(_pages(a, b, threads) for a, b in pairs if a.accesses and b.accesses),
-        tuple(_bags(a, b) for a, b in pairs if a.offsets is not None or b.offsets is not None),
+        tuple(_bags(a, b) for a, b in features if a.offsets is not None or b.offsets is not None),
         tuple(sizes.tolist()),
         (tuple(curves[0].tolist()), tuple(curves[1].tolist())),
     )
@@ -122,6 +128,19 @@ def paired(real: Trace, synthetic: Trace) -> list[tuple[TableLookups, TableLooku
     names = {table.name: table for table in synthetic.tables}
     by_name = all(table.name in names for table in real.tables)
     return [(t, names[t.name] if by_name else synthetic.tables[k]) for k, t in enumerate(real.tables)]
+
+
+def shared_pairs(
+    real: Trace, synthetic: Trace, share: Sequence[Sequence[str]]
+) -> list[tuple[TableLookups, TableLookups]]:
+    """The tables of both logs that features share, all lookups of a group together."""
+    both = [together(trace, share) for trace in (real, _renamed(paired(real, synthetic)))]
+    return [(both[0].table(name), both[1].table(name)) for name in map(shared_name, share)]
+
+
+def _renamed(pairs: Sequence[tuple[TableLookups, TableLookups]]) -> Trace:
+    """The synthetic log's tables under the real ones' names."""
+    return Trace(tuple(replace(synthetic, name=real.name) for real, synthetic in pairs))
 
 
 def sample_misses(table: TableLookups, capacities: Sequence[int], threads: int | None = None) -> Ints:

@@ -52,6 +52,10 @@ Preset = Annotated[
 ]
 Scale = Annotated[float, typer.Option(help="Rows of every table times this; ids are then taken modulo.")]
 Batch = Annotated[int, typer.Option(min=1, help="Samples per step.")]
+Share = Annotated[
+    list[str] | None,
+    typer.Option(metavar="A,B", help="Features that look up one table, with commas between; may be repeated."),
+]
 FormatName = Annotated[str | None, typer.Option("--format", help="Format of the trace; found by content if left out.")]
 
 
@@ -73,6 +77,13 @@ def warn_if_exact(profile: TraceProfile) -> None:
     """Say on standard error that a profile is not private."""
     if profile.origin == "exact":
         print(f"note: {profile.promise}", file=sys.stderr)
+
+
+def print_shared(profile: TraceProfile) -> None:
+    """Which features of a profile look up one table."""
+    for group in profile.shared:
+        names = ",".join(group)
+        print(f"{', '.join(group)}: one table, rows numbered alike (hotrow compare --share {names})")
 
 
 def profile_named(trace: str) -> TraceProfile | None:

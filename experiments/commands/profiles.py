@@ -10,14 +10,17 @@ from typing import Annotated, Any
 
 import typer
 
+from ... import HotrowError
 from .options import (
     Figures,
     FormatName,
     Json,
     Quiet,
+    Share,
     print_grid,
     print_grids,
     print_json,
+    print_shared,
     save_figures,
     warn_if_exact,
     writable,
@@ -36,6 +39,7 @@ def fit(
     samples_per_user: Annotated[int, typer.Option(help="A user's samples beyond this many are dropped.")] = 16,
     lookups_per_sample: Annotated[int, typer.Option(help="Bags are cut at this many lookups.")] = 8,
     exact: Annotated[bool, typer.Option("--exact", help="No noise: the profile is NOT PRIVATE.")] = False,
+    share: Share = None,
     first: Annotated[
         int | None, typer.Option(min=1, help="Measure only so many samples, from the beginning of the trace.")
     ] = None,
@@ -52,6 +56,7 @@ def fit(
     from ...tracegen import files
     from ...tracegen.privacy import PrivacyBudget
     from ...tracegen.release import quieter_mechanism
+    from ...tracegen.samples.sharing import parse_groups
     from ...tracegen.scale.log import Log
     from ..fidelity import fitting
     from ..fidelity.room import require_room
@@ -63,7 +68,7 @@ def fit(
 
     budget = None if exact else budgeted("laplace" if mechanism == "auto" else mechanism)
     with progress.bar("read", "samples", files.samples_in(trace, format), quiet) as advance:
-        log = Log.on_disk(trace, format, exact, advance, first)
+        log = Log.on_disk(trace, format, exact, advance, first, parse_groups(share or ()))
     require_room(log.lookups, "measure a beginning of the log with --first")
     if budget is not None and mechanism == "auto":
         budget = budgeted(quieter_mechanism(log, epsilon, delta, budget.unit))
@@ -76,7 +81,15 @@ def fit(
         if exact or not quiet:
             print(f"note: {note}", file=sys.stderr)
     if as_json:
-        print_json({"target": str(target), "private": not exact, "tables": fitted.grid().rows, "notes": fitted.notes})
+        print_json(
+            {
+                "target": str(target),
+                "private": not exact,
+                "tables": fitted.grid().rows,
+                "shared": fitted.profile.shared,
+                "notes": fitted.notes,
+            }
+        )
     elif not quiet:
         spent = (
             "NOT PRIVATE"
@@ -86,6 +99,7 @@ def fit(
         size = target.stat().st_size / 1e3
         print(f"{target}: {spent}, {number_of(len(fitted.profile.tables), 'table')}, {size:,.0f} kB")
         print_grid(fitted.grid())
+        print_shared(fitted.profile)
 
 
 def compare(
@@ -95,6 +109,7 @@ def compare(
     ] = None,
     epsilon: Annotated[float, typer.Option(help="Of hotrow's private generator, side by side.")] = 1.0,
     unit: Annotated[str, typer.Option(help="Who it protects: one access, sample or user.")] = "sample",
+    share: Share = None,
     out: Figures = None,
     format: FormatName = None,
     as_json: Json = False,
@@ -108,18 +123,22 @@ def compare(
     from ...analysis.recommendation.log_fidelity import log_fidelity
     from ...tracegen import files
     from ...tracegen.privacy import PrivacyBudget
+    from ...tracegen.samples.sharing import parse_groups
     from ..fidelity import trace_fidelity, whole_samples
 
+    groups = parse_groups(share or ())
+    if groups and synthetic is None:
+        raise HotrowError("--share compares the shared tables of two traces; name the synthetic one too")
     budgets = (None, PrivacyBudget(epsilon, unit))  # type: ignore[arg-type]
     trace = files.read(real, format)
-    steps = trace_fidelity.steps(trace, None if synthetic else budgets)
+    steps = trace_fidelity.steps(trace, None if synthetic else budgets) + len(groups)
     with progress.bar("compare", "comparisons", steps, quiet) as advance:
         made = None if synthetic is None else files.read(synthetic)
         if made is None:
             result = trace_fidelity.side_by_side(trace, budgets, advance=advance)
         else:
-            result = trace_fidelity.compare(trace, made, advance=advance)
-    samples = None if made is None else log_fidelity(trace, made)
+            result = trace_fidelity.compare(trace, made, advance=advance, share=groups)
+    samples = None if made is None else log_fidelity(trace, made, share=groups)
     if out is not None:
         save_figures(trace_fidelity.figures(result), out)
         if samples is not None:
@@ -180,6 +199,7 @@ def generate(
     elif not quiet:
         size = f"{number_of(drawn, 'sample')}, {number_of(lookups, 'lookup')}"
         print(f"{target}: {size} from {source.name} ({source.origin})")
+        print_shared(source)
         for assumption in (*source.assumptions, *(() if dense is None else (ASSUMED,))):
             print(f"  assumed: {assumption}")
 

@@ -18,6 +18,7 @@ from .options import (
     load_trace,
     print_grid,
     print_json,
+    print_shared,
     save_figures,
     warn_if_exact,
     writable,
@@ -123,7 +124,7 @@ def describe(
     if out is not None:
         save_figures(figures(traffic), out)
     if as_json:
-        of_profile = {} if stored is None else {"profile": stored.promise}
+        of_profile = {} if stored is None else {"profile": stored.promise, "shared": stored.shared}
         print_json({"how": "measured; LRU curves simulated"} | of_profile | dataclasses.asdict(traffic))
         return
     if stored is not None:
@@ -136,6 +137,8 @@ def describe(
     grid = traffic.grid()
     print(f"{grid.caption} ({grid.how})")
     print_grid(grid)
+    if stored is not None:
+        print_shared(stored)
 
 
 def _profile_file(name: str) -> TraceProfile | None:

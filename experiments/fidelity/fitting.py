@@ -62,10 +62,10 @@ def measured(trace: Trace | Log, budget: PrivacyBudget | None, name: str = "trac
     log = Log.of(trace)
     if budget is None:
         warning = "NOT PRIVATE: exact statistics; whoever has this file can learn about single lookups"
-        return Fitted(_noted(exact_profile(log, name), log.note), (warning,))
+        return Fitted(_noted(exact_profile(log, name), log.note), (warning, *_other_rows(log)))
     profile, cuts = release_with_cuts(log, budget, name)
     profile = _noted(profile, log.note)
-    return Fitted(profile, (*_told(cuts, budget, profile), *profile.assumptions))
+    return Fitted(profile, (*_told(cuts, budget, profile), *_other_rows(log), *profile.assumptions))
 
 
 def _noted(profile: TraceProfile, note: str) -> TraceProfile:
@@ -79,17 +79,36 @@ def chosen(fitted: Fitted, seed: int = 0, advance: Advance = ignore) -> Fitted:
     return Fitted(profile, fitted.notes)
 
 
+def _other_rows(log: Log) -> list[str]:
+    """That features which share a table declare different rows, as those do that are numbered each on its own."""
+    told = []
+    for table in log.tables:
+        if len({feature.rows for feature in table.features}) > 1:
+            rows = ", ".join(f"{feature.name} {feature.rows:,}" for feature in table.features)
+            told.append(
+                f"{table.name}: declared rows differ ({rows}); a number is taken for the same row in all of them"
+            )
+    return told
+
+
 def _each(profile: TraceProfile) -> float:
-    """ε that every table spends on statistics of its own."""
+    """ε that every table spends on statistics of its own, or every feature of those that share one."""
     spent = () if profile.privacy is None else profile.privacy.spent
-    return sum(s.cost for s in spent if s.table == profile.tables[0].name)
+    first = profile.tables[0]
+    return sum(s.cost for s in spent if s.table == first.name) / max(1, len(first.features))
+
+
+def _sharers(profile: TraceProfile) -> str:
+    features = sum(map(len, profile.shared))
+    alone = len(profile.tables) - len(profile.shared)
+    return f"{alone} tables" if not features else f"{alone + features} features"
 
 
 def _told(cuts: Cuts, budget: PrivacyBudget, profile: TraceProfile) -> list[str]:
     """Each table's budget and what the bounds cut: exact, so for standard error and no file."""
     told = [f"noise took {cuts.seconds_of_noise:.1f} s"]
     if len(profile.tables) > 1 and budget.unit != "access" and budget.mechanism == "laplace":
-        told.append(f"{len(profile.tables)} tables share the budget: ε = {_each(profile):.3g} each")
+        told.append(f"{_sharers(profile)} share the budget: ε = {_each(profile):.3g} each")
     if cuts.lookups:
         told.append(f"cut {number_of(cuts.lookups, 'lookup')} beyond the first {budget.lookups_per_sample} of a bag")
     if cuts.samples:

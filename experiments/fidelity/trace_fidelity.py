@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import HotrowError
 from ...analysis import plots
 from ...analysis.certificate import select_table
 from ...analysis.fidelity import FIELDS, Fidelity, cache_sizes, fidelity
 from ...analysis.miss_ratio import lru_curve
+from ...analysis.recommendation.log_fidelity import paired, shared_pairs
 from ...progress import Advance, ignore
 from ...tracegen.baselines import BASELINES
 from ...tracegen.generate import synthesize, table_rng
@@ -76,18 +76,19 @@ def steps(trace: Trace, budgets: Sequence[PrivacyBudget | None] | None) -> int:
     return len(trace.tables) * (1 if budgets is None else len(BASELINES) + len(budgets))
 
 
-def compare(real: Trace, synthetic: Trace, generator: str = "synthetic", advance: Advance = ignore) -> TraceFidelity:
+def compare(
+    real: Trace,
+    synthetic: Trace,
+    generator: str = "synthetic",
+    advance: Advance = ignore,
+    share: Sequence[Sequence[str]] = (),
+) -> TraceFidelity:
     """Errors of every table of `synthetic` against the table of the same name in `real`; by order if no name fits.
 
+    share: groups of features that look up one table, which is compared too.
     Raises HotrowError where the traces differ in their number of tables or a table has no lookups.
     """
-    if len(real.tables) != len(synthetic.tables):
-        raise HotrowError(
-            f"{len(real.tables)} tables against {len(synthetic.tables)}; both traces need the same tables"
-        )
-    names = {table.name: table for table in synthetic.tables}
-    by_name = all(table.name in names for table in real.tables)
-    pairs = [(t, names[t.name] if by_name else synthetic.tables[k]) for k, t in enumerate(real.tables)]
+    pairs = [*paired(real, synthetic), *shared_pairs(real, synthetic, share)]
     found = []
     for a, b in pairs:
         found.append(compare_ids(a.name, generator, a.indices, b.indices))

@@ -85,7 +85,7 @@ class Column:
         taken = sizes[places]
         inside = np.arange(len(self.slots)) - np.repeat(np.cumsum(taken) - taken, taken)
         source = np.repeat(starts[places], taken) + inside
-        slots = np.repeat(np.arange(self.samples), taken) * self.most + inside
+        slots = np.repeat(np.arange(self.samples), taken) * self.most + self.slots[source] % self.most
         return replace(self, numbers=self.numbers[source], slots=slots)
 
 

@@ -71,6 +71,30 @@ def groceries(
     )
 
 
+def airline(
+    samples: int, seed: int, planes: int = 150, airports: int = 400, hubs: int = 3, homing: float = 0.45
+) -> Trace:
+    """Flights in order of time: one-hot features plane, origin and dest, of which the latter two are airports.
+
+    A plane leaves where it landed. From elsewhere it flies to its hub with probability `homing`; else to an airport by
+    Zipf's law. A few airports are only arrived at, as where ferries and broken planes leave a log.
+    """
+    rng = np.random.default_rng(seed)
+    plane = zipf_rows(rng, samples, planes, 0.3)
+    home = rng.integers(0, hubs, planes)[plane]
+    order = np.argsort(plane, kind="stable")
+    to_hub = rng.random(samples) < homing
+    dest = np.where(to_hub, home, zipf_rows(rng, samples, airports, 0.9))
+    origin = np.empty(samples, np.int64)
+    origin[order[1:]] = dest[order[:-1]]
+    first = np.concatenate(([True], plane[order][1:] != plane[order][:-1]))
+    lost = first | (origin[order] % 10 == 9)  # another plane comes from a hub instead
+    origin[order[lost]] = home[order[lost]]
+    dest = np.where(dest == origin, (dest + 1) % airports, dest)
+    names = (("plane", planes, plane), ("origin", airports, origin), ("dest", airports, dest))
+    return Trace(tuple(TableLookups(*each) for each in names))
+
+
 def independent_fields(samples: int, seed: int, tables: int = 6) -> Trace:
     """Zipf draws, every table for itself: nothing for a coupling to find."""
     rng = np.random.default_rng(seed)

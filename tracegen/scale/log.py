@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ... import HotrowError
 from ...progress import Advance, ignore
 from .. import files
+from ..clock import Clock, Feature
+from ..samples.sharing import check_groups, shared_name
 from ..trace import Trace
 
 CHUNK = 1 << 18  # samples of a part
@@ -18,11 +20,25 @@ HELD = 1 << 25  # lookups that are kept rather than read again, at most 256 MB
 @dataclass(frozen=True)
 class TableForm:
     """What is known of a table before it is measured. longest: lookups of its largest bag, at least 1, as far as a log
-    was read for that; one_hot: whether its form has no bags."""
+    was read for that; one_hot: whether its form has no bags. column: its place among the log's columns, of a feature
+    that shares its table; features: those that share this one. rows: declared, at most, as far as it was read."""
 
     name: str
     one_hot: bool
     longest: int = 1
+    column: int = 0
+    features: tuple[TableForm, ...] = ()
+    rows: int = field(default=0, compare=False)
+
+    def clock(self, samples: int, lookups_per_sample: int | None = None) -> Clock:
+        """Its clock; every bag has so many slots, or as many as its longest needs, which is no public number."""
+        if not self.features:
+            return Clock(self.name, samples, self._slots(lookups_per_sample), self.one_hot)
+        features = tuple(Feature(f.name, f._slots(lookups_per_sample), f.one_hot, f.column) for f in self.features)
+        return Clock(self.name, samples, sum(f.per_sample for f in features), False, features)
+
+    def _slots(self, lookups_per_sample: int | None) -> int:
+        return 1 if self.one_hot else lookups_per_sample or self.longest
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +70,12 @@ class Log:
         bags: bool = False,
         advance: Advance = ignore,
         first: int | None = None,
+        share: Sequence[Sequence[str]] = (),
     ) -> Log:
         """The trace in `path`. Read once to count samples, where no footer does, and with `bags` the largest bags.
 
-        A short log is kept. advance: told the samples as they are read; first: only so many samples.
+        A short log is kept. advance: told the samples as they are read; first: only so many samples; share: as of
+        sharing, whose HotrowError comes before the log is read.
         """
         samples, lookups, users = 0, 0, True
         tables: tuple[TableForm, ...] = ()
@@ -65,6 +83,8 @@ class Log:
         for part in _scanned(path, format, first):
             samples += part.samples
             lookups += part.accesses
+            if not tables:
+                check_groups(share, [table.name for table in part.tables])
             tables = _forms(part, tables)
             users = users and part.user is not None
             if held is not None:
@@ -82,8 +102,24 @@ class Log:
             raise HotrowError(f"{path}: no samples, and no tables to measure")
         note = f"measured on the first {samples:,} samples of its log" if samples == first else ""
         if held is not None:
-            return cls(samples, lookups, tables, users, lambda: iter(held), note)
-        return cls(samples, lookups, tables, users, lambda: _again(path, format, samples, tables, first), note)
+            return cls(samples, lookups, tables, users, lambda: iter(held), note).sharing(share)
+        log = cls(samples, lookups, tables, users, lambda: _again(path, format, samples, tables, first), note)
+        return log.sharing(share)
+
+    def sharing(self, groups: Sequence[Sequence[str]]) -> Log:
+        """The same log in which the features of every group look up one table, called by all their names.
+
+        Raises HotrowError where a group is none (see sharing.check_groups) or the log has shared tables already.
+        """
+        check_groups(groups, [table.name for table in self.tables])
+        forms = {table.name: replace(table, column=k) for k, table in enumerate(self.tables)}
+        for group in groups:
+            features = tuple(forms.pop(name) for name in group)
+            longest = sum(feature.longest for feature in features)
+            first = min(feature.column for feature in features)
+            forms[shared_name(group)] = TableForm(shared_name(group), False, longest, first, features)
+        tables = sorted(forms.values(), key=lambda form: form.column)
+        return replace(self, tables=tuple(t if t.features else replace(t, column=0) for t in tables))
 
     def watched(self, advance: Advance) -> Log:
         """The same log, which tells `advance` its samples whenever it is read."""
@@ -99,14 +135,17 @@ class Log:
 def _forms(part: Trace, known: tuple[TableForm, ...] = ()) -> tuple[TableForm, ...]:
     """Tables with the largest bags so far. Raises HotrowError where a part has other tables than those known."""
     forms = tuple(
-        TableForm(t.name, t.offsets is None, 1 if t.offsets is None else max(1, int(t.bag_sizes().max(initial=1))))
+        TableForm(t.name, t.offsets is None, max(1, int(t.bag_sizes().max(initial=1))), rows=t.rows)
         for t in part.tables
     )
     if not known:
         return forms
     if [(t.name, t.one_hot) for t in forms] != [(t.name, t.one_hot) for t in known]:
         raise HotrowError("parts of a trace differ in their tables; they must have the same tables in the same order")
-    return tuple(replace(a, longest=max(a.longest, b.longest)) for a, b in zip(known, forms, strict=True))
+    return tuple(
+        replace(a, longest=max(a.longest, b.longest), rows=max(a.rows, b.rows))
+        for a, b in zip(known, forms, strict=True)
+    )
 
 
 def _lean(part: Trace) -> Trace:
