@@ -152,9 +152,9 @@ def block_columns(profile: TraceProfile, seed: int, block: int, asked: Sequence[
             continue
         most = table.locality.per_sample if table.locality is not None else int(synthesis.sizes.max(initial=1))
         made.append(column_of(synthesis.order, synthesis.sizes, table.distinct, max(most, 1)))
-    if profile.coupling is None or not profile.coupling.used:
-        return made
-    return couple(made, profile.coupling, table_rng(seed, len(profile.tables), block))
+    if profile.coupling is not None and profile.coupling.used:
+        couple(made, profile.coupling, table_rng(seed, len(profile.tables), block))
+    return made
 
 
 def table_rng(seed: int, table: int, block: int) -> np.random.Generator:

@@ -151,23 +151,19 @@ def law_of(joint: Ints, noise: float, states: Ints, classes: Ints) -> Floats:
     return np.asarray(fitted / fitted.sum(1)[:, None])
 
 
-def couple(columns: Sequence[Column], coupling: Coupling, rng: np.random.Generator) -> list[Column]:
-    """The columns, every one but the first moved within its window so that its classes suit the running state."""
-    made = list(columns)
+def couple(columns: list[Column], coupling: Coupling, rng: np.random.Generator) -> None:
+    """Move every column but the first within its window, in the list, so that its classes suit the running state."""
     limits = coupling.limits.array()
     first, *others = coupling.order
-    total = made[first].counts(limits[first])
-    every = running_grades([made[k].most for k in coupling.order], len(total))
+    total = columns[first].counts(limits[first])
+    every = running_grades([columns[k].most for k in coupling.order], len(total))
     for k, joint, (state, own) in zip(others, coupling.joints, every, strict=True):
-        counts = made[k].counts(limits[k])
-        states, classes = state.of(total), own.of(counts)
+        states, classes = state.of(total), own.of(columns[k].counts(limits[k]))
         found = [np.bincount(x, minlength=n) for x, n in zip((states, classes), joint.array().shape, strict=True)]
-        places = _places(made[k], states, classes, law_of(joint.array(), coupling.noise, *found), limits[k], rng)
+        places = _places(columns[k], states, classes, law_of(joint.array(), coupling.noise, *found), limits[k], rng)
         if places is not None:
-            made[k] = made[k].moved(places)
-            counts = made[k].counts(limits[k])
-        total = total + counts
-    return made
+            columns[k] = columns[k].moved(places)
+        total += columns[k].counts(limits[k])
 
 
 def _places(

@@ -75,8 +75,11 @@ class Grades(NamedTuple):
     def of(self, counts: Ints) -> Ints:
         """The number of every column of counts [levels, samples]."""
         grade = np.searchsorted(self.edges, np.arange(self.edges[-1] + 1), "right") - 1
-        graded = grade[np.minimum(counts, self.edges[-1])]
-        return np.asarray(self.code[tuple(graded)])
+        cell = np.zeros(counts.shape[1], np.int64)
+        for level in counts:  # one after the other, so that long logs are not graded several times over in memory
+            cell *= len(self.edges)
+            cell += grade[np.minimum(level, self.edges[-1])]
+        return np.asarray(self.code.ravel()[cell])
 
     def least(self) -> Ints:
         """The smallest counts of every number, int64 [levels, cells]."""

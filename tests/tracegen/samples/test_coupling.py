@@ -191,5 +191,6 @@ def test_a_table_of_bags_of_at_most_one_row_has_no_runs() -> None:
     limits = np.array([[20], [20]])
     joints = joint_counts(columns, limits)
     coupling = Coupling((0, 1), Packed.of(limits), tuple(Packed.of(j) for j in joints), 0.0)
-    moved = couple(columns, coupling, rng)
+    moved = list(columns)
+    couple(moved, coupling, rng)
     assert np.array_equal(np.bincount(moved[1].numbers), np.bincount(columns[1].numbers))
