@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from hotrow import progress
+from hotrow.__main__ import main
 from hotrow.experiments.commands import caching, traces
 
 
@@ -71,45 +72,65 @@ def test_a_bad_trace_is_one_line_and_exit_code_1(tmp_path: Path, name: str, what
     assert not [entry for entry in os.listdir(tmp_path) if "out" in entry]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "what"),
-    [
-        (("report", "--preset", "rm4"), "did you mean 'rm"),
-        (("profile", "--scale", "-1"), "scale"),
-        (("generate", "meta-2020", "x.parquet"), "meta-2021"),
-        (("generate", "meta-2021", "x.parquet", "--tables", "9999"), "856"),
-        (("convert", "small.npz", "x.xyz"), "suffix"),
-        (("convert", "small.npz", "/proc/x.parquet"), "cannot be written"),
-        (("report", "--trace", "small.npz", "--out", "/proc/x.html"), "cannot be written"),
-        (("cache", "small.npz", "--policies", "LRUX"), "did you mean LRU"),
-        (("cache", "small.npz", "--levels", "32"), "size/ways"),
-        (("cache", "small.npz", "--levels", "skylak"), "did you mean 'skylake'"),
-        (("cache", "small.npz", "--inclusion", "some"), "unknown inclusion 'some'"),
-        (("cache", "small.npz", "--tlb", "64K"), "65536 bytes"),
-        (("convert", "small.npz", "x.parquet", "--row-bytes", "64"), "--row-bytes does nothing where a trace"),
-        (("convert", "small.npz", "x.parquet", "--update-every", "8"), "--update-every does nothing where a trace"),
-        (("convert", "small.npz", "x.din", "--lossy"), "--lossy does nothing where an address trace"),
-        (("convert", "small.npz", "x.din", "--to-option", "nonsense=3"), "--to-option does nothing"),
-        (("cache", "small.npz", "--capacity", "99999999999999999999"), "capacity 99999999999999999999"),
-        (("cache", "small.npz", "--sample", "2.5"), "samples of 2.5 rows"),
-        (("cache", "small.npz", "--sample", "9", "--levels", "skylake"), "--levels does nothing with --sample"),
-        (("cache", "small.npz", "--sample", "9", "--tlb", "4K"), "--tlb does nothing with --sample"),
-        (("cache", "small.npz", "--sample", "0.5"), "at most 0.125"),
-        (("profile", "--trace", "small.npz", "--batch", "401"), "401"),
-        (("profile", "--trace", "small.npz", "--batch", "1,x"), "1,16,64"),
-        (("profile", "--trace", "small.npz", "--batch", "2", "--machine", "none.toml"), "none.toml"),
-        (("profile", "--trace", "small.npz", "--batch", "2", "--out", "small.npz"), "cannot be written"),
-        (("calibrate", "small.npz/here.toml"), "cannot be written"),
-        (("profile", "--trace", "small.npz", "--batch", "2", "--axis", "ISA"), "did you mean 'isa'"),
-        (("profile", "--trace", "small.npz", "--batch", "2", "--mode", "infer"), "inference"),
-        (("profile", "--trace", "small.npz", "--batch", "2", "--threads", "5000"), "5000 threads"),
-        (("profile", "--trace", "small.npz", "--batch", "2", "--isa", "avx1024"), "avx1024"),
-    ],
-)
-def test_a_mistake_is_one_line_and_exit_code_1(trace: Path, arguments: tuple[str, ...], what: str) -> None:
+MISTAKES = [
+    (("report", "--preset", "rm4"), "did you mean 'rm"),
+    (("profile", "--scale", "-1"), "scale"),
+    (("generate", "meta-2020", "x.parquet"), "meta-2021"),
+    (("generate", "meta-2021", "x.parquet", "--tables", "9999"), "856"),
+    (("convert", "small.npz", "x.xyz"), "suffix"),
+    (("convert", "small.npz", "/proc/x.parquet"), "cannot be written"),
+    (("report", "--trace", "small.npz", "--out", "/proc/x.html"), "cannot be written"),
+    (("cache", "small.npz", "--policies", "LRUX"), "did you mean LRU"),
+    (("cache", "small.npz", "--levels", "32"), "size/ways"),
+    (("cache", "small.npz", "--levels", "skylak"), "did you mean 'skylake'"),
+    (("cache", "small.npz", "--inclusion", "some"), "unknown inclusion 'some'"),
+    (("cache", "small.npz", "--tlb", "64K"), "65536 bytes"),
+    (("convert", "small.npz", "x.parquet", "--row-bytes", "64"), "--row-bytes does nothing where a trace"),
+    (("convert", "small.npz", "x.parquet", "--update-every", "8"), "--update-every does nothing where a trace"),
+    (("convert", "small.npz", "x.din", "--lossy"), "--lossy does nothing where an address trace"),
+    (("convert", "small.npz", "x.din", "--to-option", "nonsense=3"), "--to-option does nothing"),
+    (("cache", "small.npz", "--capacity", "99999999999999999999"), "capacity 99999999999999999999"),
+    (("cache", "small.npz", "--sample", "2.5"), "samples of 2.5 rows"),
+    (("cache", "small.npz", "--sample", "9", "--levels", "skylake"), "--levels does nothing with --sample"),
+    (("cache", "small.npz", "--sample", "9", "--tlb", "4K"), "--tlb does nothing with --sample"),
+    (("cache", "small.npz", "--sample", "0.5"), "at most 0.125"),
+    (("profile", "--trace", "small.npz", "--batch", "401"), "401"),
+    (("profile", "--trace", "small.npz", "--batch", "1,x"), "1,16,64"),
+    (("profile", "--trace", "small.npz", "--batch", "2", "--machine", "none.toml"), "none.toml"),
+    (("profile", "--trace", "small.npz", "--batch", "2", "--out", "small.npz"), "cannot be written"),
+    (("calibrate", "small.npz/here.toml"), "cannot be written"),
+    (("profile", "--trace", "small.npz", "--batch", "2", "--axis", "ISA"), "did you mean 'isa'"),
+    (("profile", "--trace", "small.npz", "--batch", "2", "--mode", "infer"), "inference"),
+    (("profile", "--trace", "small.npz", "--batch", "2", "--threads", "5000"), "5000 threads"),
+    (("profile", "--trace", "small.npz", "--batch", "2", "--isa", "avx1024"), "avx1024"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "what"), MISTAKES)
+def test_a_mistake_is_one_line_and_exit_code_1(
+    trace: Path,
+    arguments: tuple[str, ...],
+    what: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(trace.parent)
+    monkeypatch.setattr(sys, "argv", ["hotrow", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 1
+    assert_one_line(capfd.readouterr().err, what)
+
+
+@pytest.mark.parametrize(("arguments", "what"), {given[0][0]: given for given in MISTAKES}.values())
+def test_a_mistake_of_every_verb_in_a_process_of_its_own(trace: Path, arguments: tuple[str, ...], what: str) -> None:
     done = hotrow(*arguments, cwd=trace.parent)
     assert done.returncode == 1, done.stderr
-    lines = [line for line in done.stderr.strip().splitlines() if "compiling kernels" not in line]
+    assert_one_line(done.stderr, what)
+
+
+def assert_one_line(errors: str, what: str) -> None:
+    lines = [line for line in errors.strip().splitlines() if "compiling kernels" not in line]
     assert len(lines) == 1
     assert lines[0].startswith("hotrow: ")
     assert what in lines[0]
