@@ -21,11 +21,11 @@ from .profile import TableProfile, TraceProfile
 from .samples.bags import FRACTION, composed, in_succession
 from .samples.chains import drawn_chains, linked_shares
 from .samples.coupling import Column, column_of, couple
-from .samples.dividing import divided, feature_sizes, feature_slots
 from .samples.layout import numbered
 from .samples.levels import above, thresholds
 from .samples.repeating import repeats_asked, with_repeats
 from .samples.teacher import with_targets
+from .sharing.dividing import divided, feature_sizes, feature_slots, with_lifts
 from .synthesis.depthband import Demand, depthband
 from .synthesis.renewal import calibrate, renewal
 from .synthesis.rows import draw_rows
@@ -167,9 +167,23 @@ def synthesize(table: TableProfile, rng: np.random.Generator, asked: Demand | No
     if not table.features:
         sizes = _bag_sizes(table, rng)
         return _synthesized(table, sizes, _filled_slots(table, sizes[None], rng), rng, asked)
+    made = _undivided(table, rng, asked)
+    return made._replace(order=divided(table, made.order, made.slots, rng))
+
+
+def ready_to_divide(table: TableProfile, rng: np.random.Generator) -> TableProfile:
+    """The table with its lifts, where several features share it."""
+    if not table.features:
+        return table
+    made = _undivided(table, rng, None)
+    return with_lifts(table, made.order, made.slots, rng)
+
+
+def _undivided(table: TableProfile, rng: np.random.Generator, asked: Demand | None) -> Synthesis:
+    """A shared table's lookups in time, whoever makes them."""
     features = feature_sizes(table, rng)
     made = _synthesized(table, features.sum(0), _filled_slots(table, features, rng), rng, asked)
-    return made._replace(order=divided(table, made.order, made.slots, rng), features=features)
+    return made._replace(features=features)
 
 
 def _bag_sizes(table: TableProfile, rng: np.random.Generator) -> Ints:

@@ -23,9 +23,9 @@ from .samples.coupling import Column, Coupling, fractions_for, joint_counts, tab
 from .samples.kin import UNSEEN, kin_table, note_births, repeat_table
 from .samples.layout import PAGE_ROWS
 from .samples.levels import thresholds
-from .samples.owners import Owning
 from .scale.log import Log
 from .scale.numbering import Numbering, grown
+from .sharing.owners import Owning
 from .trace import Trace
 
 Ints = NDArray[np.int64]

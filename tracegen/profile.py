@@ -140,7 +140,7 @@ class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     locality: what a generator with temporal order needs; variant: how to generate; certificate: what it promises;
     calibration: of the renewal design, found anew by every generation where it is None; layout: of row numbers.
     features: those that share the table, in the order of their slots, whose bags are told apart; none where it has one
-    alone.
+    alone. lifts: how lookups of a shared table are chosen (see sharing/filling.py), found anew where it is None.
     """
 
     name: str
@@ -153,6 +153,7 @@ class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calibration: Calibration | None = None
     layout: Layout = "random"
     features: tuple[FeatureProfile, ...] = ()
+    lifts: Packed | None = None
 
     def __post_init__(self) -> None:
         for field, pairs, least in (("counts", self.counts, 1), ("bags", self.bags or (), 0)):

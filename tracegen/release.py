@@ -34,7 +34,8 @@ Of a table that several features share, each with slots of its own in every samp
   mixes       rows of other buckets by count class × how their accesses divide among the     2, 2
               features: one row leaves a cell and enters another
   passes      accesses by feature of the row's access before × own × octave of the reuse     3, 5
-              time, and rows by feature of the first: two leave, one comes, as for reuse
+              time, and rows by feature of the first; both by whether the row's bucket is
+              hot, and among the first: two leave, one comes, as for reuse
 There bags and steps are b histograms side by side, one for every feature with bags, and a sample is in all of them:
 their L1 and L2² are b times as much (once for an access, which is one feature's).
 (L2² of reuse, ages, passes: two falls may share a cell, 2² + 1; pairs: 3² + 2².)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import HotrowError
-from ...tracegen.samples.sharing import shared_name, together
+from ...tracegen.sharing.groups import shared_name, together
 from ...tracegen.trace import TableLookups, Trace
 from ..fidelity import cache_sizes
 from ..miss_ratio import lru_curve

@@ -56,8 +56,8 @@ def fit(
     from ...tracegen import files
     from ...tracegen.privacy import PrivacyBudget
     from ...tracegen.release import quieter_mechanism
-    from ...tracegen.samples.sharing import parse_groups
     from ...tracegen.scale.log import Log
+    from ...tracegen.sharing.groups import parse_groups
     from ..fidelity import fitting
     from ..fidelity.room import require_room
     from ..grid import number_of
@@ -123,7 +123,7 @@ def compare(
     from ...analysis.recommendation.log_fidelity import log_fidelity
     from ...tracegen import files
     from ...tracegen.privacy import PrivacyBudget
-    from ...tracegen.samples.sharing import parse_groups
+    from ...tracegen.sharing.groups import parse_groups
     from ..fidelity import trace_fidelity, whole_samples
 
     groups = parse_groups(share or ())

@@ -13,7 +13,7 @@ from ...tracegen.measure import exact_profile
 from ...tracegen.privacy import PrivacyBudget
 from ...tracegen.profile import TraceProfile
 from ...tracegen.release import Cuts, release_with_cuts
-from ...tracegen.samples.choice import choose_coupling, choose_layouts
+from ...tracegen.samples.choice import choose_coupling, choose_layouts, fit_lifts
 from ...tracegen.scale.log import Log
 from ...tracegen.trace import Trace
 from ..grid import Grid, number_of
@@ -74,7 +74,7 @@ def _noted(profile: TraceProfile, note: str) -> TraceProfile:
 
 def chosen(fitted: Fitted, seed: int = 0, advance: Advance = ignore) -> Fitted:
     """The same with variants, chains, layouts and coupling chosen by what the profile holds."""
-    selected = choose_chains(select(fitted.profile, seed, advance), seed)
+    selected = fit_lifts(choose_chains(select(fitted.profile, seed, advance), seed), seed)
     profile = choose_coupling(choose_layouts(selected, seed), seed)
     return Fitted(profile, fitted.notes)
 

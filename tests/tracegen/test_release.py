@@ -30,7 +30,7 @@ from hotrow.tracegen.samples.joint_release import samples_moved
 from hotrow.tracegen.trace import TableLookups, Trace
 
 WINDOWS = 5
-OF_ONE = [s for s in STATISTICS if s.name not in OF_SHARING]  # the others: see samples/test_sharing_release.py
+OF_ONE = [s for s in STATISTICS if s.name not in OF_SHARING]  # the others: see sharing/test_sharing_release.py
 GROUPS = {"access": (1, 1), "sample": (3, 1), "user": (6, 2)}  # accesses, samples: L = 3, m = 2
 
 

@@ -13,7 +13,7 @@ BUDGETS = {
     "sample": PrivacyBudget(1.0, "sample", lookups_per_sample=3),
     "user": PrivacyBudget(1.0, "user", samples_per_user=2, lookups_per_sample=3),
 }
-OF_ONE = [s for s in STATISTICS if s.name not in OF_SHARING]  # the others: see samples/test_sharing_release.py
+OF_ONE = [s for s in STATISTICS if s.name not in OF_SHARING]  # the others: see sharing/test_sharing_release.py
 WIDE = 2**40  # rows of a table whose ids are hashed into buckets
 
 

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from ..clock import ClockedTable
-from ..generate import block_columns, in_bags, table_rng
+from ..generate import block_columns, in_bags, ready_to_divide, table_rng
 from ..profile import TableProfile, TraceProfile
 from ..trace import MAX_ROWS
 from .coupling import Coupling, miss_distance
@@ -57,6 +57,13 @@ def layout_gaps(table: TableProfile, seed: int, number: int) -> dict[Layout, flo
             np.abs(implied_curve(page_reuse(clocked), table.accesses, length, sizes) - released).mean()
         )
     return gaps
+
+
+def fit_lifts(profile: TraceProfile, seed: int = 0) -> TraceProfile:
+    """The profile whose shared tables know how their lookups are divided among features, so that generating need not
+    find out."""
+    tables = [ready_to_divide(table, table_rng(seed, k, 1)) for k, table in enumerate(profile.tables)]
+    return msgspec.structs.replace(profile, tables=tuple(tables))
 
 
 def choose_coupling(profile: TraceProfile, seed: int = 0) -> TraceProfile:

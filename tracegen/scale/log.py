@@ -10,7 +10,7 @@ from ... import HotrowError
 from ...progress import Advance, ignore
 from .. import files
 from ..clock import Clock, Feature
-from ..samples.sharing import check_groups, shared_name
+from ..sharing.groups import check_groups, shared_name
 from ..trace import Trace
 
 CHUNK = 1 << 18  # samples of a part

@@ -1,34 +1,29 @@
 """Dividing: which feature of a shared table makes each lookup of a synthetic one.
 
 Every row's lookups are divided among the features as released, hot rows by what is known of each, others by what is
-known of rows as often looked up. Then, in the order of time, each lookup gets the feature that its row still has to
-give, that follows the row's feature before as often as released, and that is behind in its share. At last each
-feature's lookups take that feature's slots, in their order.
+known of rows as often looked up. Then every slot takes one of the next lookups (see filling.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
 from ..clock import feature_of
 from ..locality import count_class
 from ..popularity import expand
 from ..profile import FeatureProfile, TableLocality, TableProfile
-from .bags import in_succession
-from .owners import mix_of, mixes, pass_table, passes_in
+from ..samples.bags import in_succession
+from .filling import CLEAR, Filling, fitted_lifts, packed, unpacked
+from .owners import heat_of, mix_of, mixes
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-CLEAR = 3.0  # noise deviations above which a count is believed
 ROUNDS = 40  # of fitting shares to the features' lookups
-TURNS = 4  # of dividing, each of which corrects what the last made of `passes`
-STRONG = 30.0  # how much likelier, or less likely, a feature may be made at a turn's end
-ROOM = 8.0  # samples that a feature may be ahead of its share before others are clearly preferred
 
 
 def feature_sizes(table: TableProfile, rng: np.random.Generator) -> Ints:
@@ -60,19 +55,32 @@ def divided(table: TableProfile, order: Ints, slots: Ints, rng: np.random.Genera
 
     order: rows, 0 the most popular, in time order; slots: that they fill.
     """
+    quotas, filling = _asked(table, order, slots, rng)
+    lifts = fitted_lifts(table, quotas, filling) if table.lifts is None else unpacked(table.lifts)
+    return filling.filled(quotas, lifts)
+
+
+def with_lifts(table: TableProfile, order: Ints, slots: Ints, rng: np.random.Generator) -> TableProfile:
+    """The table with what `divided` finds out anew where it is missing; order: before it was divided."""
+    return msgspec.structs.replace(table, lifts=packed(fitted_lifts(table, *_asked(table, order, slots, rng))))
+
+
+def _asked(table: TableProfile, order: Ints, slots: Ints, rng: np.random.Generator) -> tuple[Ints, Filling]:
+    """Lookups of every row by feature, and the order that is to be divided so."""
     per_sample = [feature.per_sample for feature in table.features]
     owner = feature_of(slots, per_sample)
-    kinds, totals = len(per_sample), np.bincount(owner, minlength=len(per_sample))
+    totals = np.bincount(owner, minlength=len(per_sample))
     counts = np.bincount(order, minlength=table.distinct)
-    weights = (
-        np.ones((len(counts), kinds)) if table.locality is None else _weights(table.locality, counts, per_sample, rng)
+    known = table.locality
+    weights = np.zeros((len(counts), len(totals))) if known is None else _weights(known, counts, per_sample, rng)
+    quotas = whole_lookups(fitted_shares(weights, counts, totals), counts, totals)
+    hot = 0 if known is None or known.owners is None else min(known.owners.shape[0], len(counts))
+    rank = np.where(np.arange(len(counts)) < hot, np.arange(len(counts)), -1)
+    length = int(slots.max(initial=0)) + 1 if known is None else known.length
+    filling = Filling(
+        order, slots, owner, heat_of(rank, hot), len(totals), length, table.samples, rng.random(len(order))
     )
-    quotas = whole_lookups(fitted_shares(weights, counts, totals, per_sample), counts, totals)
-    wanted = None if table.locality is None else _passes(table.locality, kinds)
-    given = _given(order, slots, owner, quotas, wanted, sum(per_sample), rng)
-    out = np.empty_like(order)
-    out[np.argsort(owner, kind="stable")] = order[np.argsort(given, kind="stable")]
-    return out
+    return quotas, filling
 
 
 def _weights(locality: TableLocality, counts: Ints, per_sample: Sequence[int], rng: np.random.Generator) -> Floats:
@@ -94,7 +102,7 @@ def _weights(locality: TableLocality, counts: Ints, per_sample: Sequence[int], r
         mine = hot + np.flatnonzero(classes[hot:] == c)
         law = clear[c] if clear[c].sum() > 0 else overall
         if law.sum() > 0:
-            weights[mine] = every[rng.permutation(_drawn(law, len(mine)))]
+            weights[mine] = every[rng.permutation(_drawn(law, len(mine)))] * per_sample
     return weights
 
 
@@ -108,11 +116,11 @@ def _drawn(law: Floats, draws: int) -> Ints:
     return np.asarray(np.searchsorted(ends, np.arange(draws) + 0.5, "right").clip(0, len(law) - 1), np.int64)
 
 
-def fitted_shares(weights: Floats, counts: Ints, totals: Ints, per_sample: Sequence[int]) -> Floats:
+def fitted_shares(weights: Floats, counts: Ints, totals: Ints) -> Floats:
     """Each row's share of every feature, float64 [rows, features]: its weights times a factor for every feature, so
     that the features get their totals as far as weights allow. A row without weights is like all."""
-    weights = np.where(weights.sum(1, keepdims=True) > 0, weights, 1.0)
-    factors = np.maximum(totals, 1e-9) / max(totals.sum(), 1)
+    weights = np.where(weights.sum(1, keepdims=True) > 0, weights, totals + 1e-9)
+    factors = np.ones(len(totals))
     for _ in range(ROUNDS):
         shares = weights * factors
         shares /= np.maximum(shares.sum(1, keepdims=True), 1e-300)
@@ -152,68 +160,3 @@ def _balanced(quotas: Ints, totals: Ints) -> Ints:
                     made[:, k] -= moved
                     made[:, j] += moved
     return made
-
-
-def _passes(locality: TableLocality, kinds: int) -> Floats | None:
-    """Lookups by feature before × own × octave, without what noise could make; None where they are not known."""
-    if locality.passes is None:
-        return None
-    found = passes_in(locality.passes.array(), kinds).astype(np.float64)
-    return _clear(found, locality.noise["passes"])
-
-
-def _given(
-    order: Ints, slots: Ints, owner: Ints, quotas: Ints, wanted: Floats | None, most: int, rng: np.random.Generator
-) -> Ints:
-    """The feature of every lookup, each row's as often as its quotas say."""
-    kinds, rows, length = quotas.shape[1], len(quotas), int(slots[-1]) + 1 if len(slots) else 1
-    random = rng.random(len(order))
-    if wanted is None:
-        return _give(order, slots, owner, quotas.copy(), np.ones((kinds, kinds, 64)), random, ROOM)
-    lift = np.ones_like(wanted)
-    known = wanted.sum(1, keepdims=True) > 0
-    for turn in range(TURNS):
-        given = _give(order, slots, owner, quotas.copy(), lift, random, ROOM)
-        if turn < TURNS - 1:
-            made = passes_in(pass_table(order, slots, given, rows, kinds, length), kinds).astype(np.float64)
-            made = np.pad(made, ((0, 0), (0, 0), (0, wanted.shape[2] - made.shape[2])))
-            asked = wanted / np.maximum(wanted.sum(1, keepdims=True), 1e-9) * made.sum(1, keepdims=True)
-            lift = np.where(known, np.clip(lift * (asked + 1) / (made + 1), 1 / STRONG, STRONG), 1.0)
-    return given
-
-
-@kernel
-def _give(order: Ints, slots: Ints, owner: Ints, left: Ints, lift: Floats, random: Floats, room: float) -> Ints:
-    """left: lookups that every row still has to give each feature; lift: how much likelier a feature is made by the
-    row's before and the octave of the slots between."""
-    kinds = left.shape[1]
-    out = np.empty(len(order), np.int64)
-    last = np.zeros(len(left), np.int64)
-    before = np.zeros(len(left), np.int64)
-    ahead = np.zeros(kinds)
-    weights = np.empty(kinds)
-    for i in range(len(order)):
-        row, octave = order[i], 0
-        ahead[owner[i]] -= 1
-        reuse = slots[i] + 1 - last[row]
-        while reuse > 1:
-            reuse >>= 1
-            octave += 1
-        total = 0.0
-        for k in range(kinds):
-            weights[k] = left[row, k] * np.exp(-min(max(ahead[k] / room, -20.0), 20.0))
-            if last[row] > 0:
-                weights[k] *= lift[before[row], k, octave]
-            total += weights[k]
-        chosen, target = -1, random[i] * total
-        for k in range(kinds):
-            if left[row, k] > 0:
-                chosen = k
-                target -= weights[k]
-                if target <= 0:
-                    break
-        out[i] = chosen
-        left[row, chosen] -= 1
-        ahead[chosen] += 1
-        last[row], before[row] = slots[i] + 1, chosen
-    return out

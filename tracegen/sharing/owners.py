@@ -1,8 +1,8 @@
 """Owners: by which of the features that share a table a row is looked up, and which feature follows which at a row.
 
 Of a hot row its lookups by feature are counted. Other rows are counted by how their lookups divide: each feature's,
-over its slots per sample, as so many parts of a small whole. Lookups are counted by the feature of their row's lookup
-before, their own, and the time between.
+over its slots per sample, as so many parts of a small whole. Lookups are counted by how hot their row is, the feature
+of its lookup before, their own, and the time between.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ Ints = NDArray[np.int64]
 
 FINE, ROUGH = 4, 2  # parts of a whole
 MOST_MIXES = 512  # up to here parts are fine
+HEATS = 3  # of rows: the first of the hot buckets, the others, and what is not hot
+HOTTEST = 8  # one in so many of the hot buckets
 
 
 def parts_of(features: int) -> int:
@@ -72,13 +74,14 @@ class Owning:
         self._per_sample = np.array([feature.per_sample for feature in clock.features], np.int64)
         self._owner = np.repeat(np.arange(len(self._per_sample)), self._per_sample)
         self._length, self._group, self._groups = clock.length, group, groups
+        self._heat = heat_of(group, groups)
         self._counts = np.zeros((len(group), len(self._per_sample)), np.int64)
         self._last = np.zeros(len(group), np.int64)  # slot + 1
         self._firsts, self._passes = _no_passes(len(self._per_sample), clock.length)
 
     def add(self, numbers: Ints, slots: Ints) -> None:
         """The next lookups."""
-        _count(numbers, slots, self._owner, self._last, self._counts, self._firsts, self._passes)
+        _count(numbers, slots, self._owner, self._heat, self._last, self._counts, self._firsts, self._passes)
 
     def values(self) -> dict[str, Ints]:
         """owners: lookups of hot buckets × feature; mixes: other rows by class of their count × how they divide;
@@ -93,25 +96,37 @@ class Owning:
         return {"owners": owners, "mixes": table, "passes": _joined(self._firsts, self._passes)}
 
 
-def pass_table(numbers: Ints, slots: Ints, features: Ints, rows: int, kinds: int, length: int) -> Ints:
-    """Rows by the feature of their first lookup, and behind them lookups by the feature of their row's lookup before ×
-    their own × octave of the slots between; features: of every lookup, of `kinds`."""
+def heat_of(group: Ints, groups: int) -> Ints:
+    """How hot each row is, 0 the hottest; group: its hot bucket's rank, −1 for none; groups: hot buckets."""
+    return np.where(group < 0, HEATS - 1, np.where(group < groups // HOTTEST, 0, 1)).astype(np.int64)
+
+
+def pass_table(numbers: Ints, slots: Ints, features: Ints, heat: Ints, kinds: int, length: int) -> Ints:
+    """Rows by heat × the feature of their first lookup, and behind them lookups by heat × the feature of their row's
+    lookup before × their own × octave of the slots between.
+
+    features: of every lookup, of `kinds`; heat: of every row.
+    """
     firsts, passes = _no_passes(kinds, length)
-    _pass(numbers, slots, features, np.zeros(rows, np.int64), np.zeros(rows, np.int64), firsts, passes)
+    _pass(numbers, slots, features, heat, np.zeros((len(heat), 2), np.int64), firsts, passes)
     return _joined(firsts, passes)
 
 
-def passes_in(table: Ints, kinds: int) -> Ints:
-    """The lookups of a pass_table, int64 [before, own, octaves]."""
-    return table[kinds:].reshape(kinds, kinds, -1)
+def by_before(table: Ints, kinds: int) -> Ints:
+    """A pass_table as one: heat × the feature before, the last for none × own × octave (the first where none)."""
+    first = table[: HEATS * kinds].reshape(HEATS, kinds)
+    again = table[HEATS * kinds :].reshape(HEATS, kinds, kinds, -1)
+    made = np.zeros((HEATS, kinds + 1, kinds, again.shape[3]), np.int64)
+    made[:, :kinds], made[:, kinds, :, 0] = again, first
+    return made
 
 
 def _no_passes(kinds: int, length: int) -> tuple[Ints, Ints]:
-    return np.zeros(kinds, np.int64), np.zeros((kinds, kinds, octaves(length)), np.int64)
+    return np.zeros((HEATS, kinds), np.int64), np.zeros((HEATS, kinds, kinds, octaves(length)), np.int64)
 
 
 def _joined(firsts: Ints, passes: Ints) -> Ints:
-    return np.concatenate((firsts, passes.ravel()))
+    return np.concatenate((firsts.ravel(), passes.ravel()))
 
 
 @kernel
@@ -124,23 +139,27 @@ def _octave(reuse: int) -> int:
 
 
 @kernel
-def _count(numbers: Ints, slots: Ints, owner: Ints, last: Ints, counts: Ints, firsts: Ints, passes: Ints) -> None:
+def _count(
+    numbers: Ints, slots: Ints, owner: Ints, heat: Ints, last: Ints, counts: Ints, firsts: Ints, passes: Ints
+) -> None:
     for i in range(len(numbers)):
         row, own = numbers[i], owner[slots[i] % len(owner)]
         counts[row, own] += 1
         if last[row] == 0:
-            firsts[own] += 1
+            firsts[heat[row], own] += 1
         else:
-            passes[owner[(last[row] - 1) % len(owner)], own, _octave(slots[i] + 1 - last[row])] += 1
+            before = owner[(last[row] - 1) % len(owner)]
+            passes[heat[row], before, own, _octave(slots[i] + 1 - last[row])] += 1
         last[row] = slots[i] + 1
 
 
 @kernel
-def _pass(numbers: Ints, slots: Ints, features: Ints, last: Ints, before: Ints, firsts: Ints, passes: Ints) -> None:
+def _pass(numbers: Ints, slots: Ints, features: Ints, heat: Ints, known: Ints, firsts: Ints, passes: Ints) -> None:
+    """known: of every row, its last slot + 1 and its feature there."""
     for i in range(len(numbers)):
-        row = numbers[i]
-        if last[row] == 0:
-            firsts[features[i]] += 1
+        row, own = numbers[i], features[i]
+        if known[row, 0] == 0:
+            firsts[heat[row], own] += 1
         else:
-            passes[before[row], features[i], _octave(slots[i] + 1 - last[row])] += 1
-        last[row], before[row] = slots[i] + 1, features[i]
+            passes[heat[row], known[row, 1], own, _octave(slots[i] + 1 - known[row, 0])] += 1
+        known[row, 0], known[row, 1] = slots[i] + 1, own
