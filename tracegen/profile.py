@@ -17,7 +17,8 @@ from .samples.coupling import Coupling
 from .samples.layout import Layout
 from .trace import Trace
 
-VERSION = 6  # 3 had no coupling, page counts or layouts, 4 no kin, 5 no shared tables; all are read as they were
+VERSION = 6  # 3 had no coupling, page counts or layouts, 4 no kin, 5 no shared tables, and another calibration
+CALIBRATED = 6  # the first version whose calibrations are still used
 
 Design = Literal["independent", "renewal", "depthband"]
 Trust = Literal["mixed", "raw", "prior"]
@@ -103,12 +104,12 @@ class TableLocality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the renewal design found when its intervals were calibrated, kept so that generating takes one pass.
 
-    laws: of intervals by octave of a row's mean × reuse bin, in millionths; memory: of consecutive intervals (lag-1
-    autoregression of their ranks), None where independent draws have the released correlation.
+    laws: of intervals by octave of a row's mean × reuse bin, in millionths; lifts: how much likelier an interval's
+    octave is after another's than alone, octave before × octave, in thousandths.
     """
 
     laws: Packed
-    memory: float | None = None
+    lifts: Packed
 
 
 class FeatureProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -294,7 +295,7 @@ def load(path: str | Path) -> TraceProfile:
         found = msgspec.json.decode(text, type=_Versioned).version
         if found > VERSION:  # said first: a newer file may have fields that this program does not know
             raise HotrowError(f"{path}: {_newer(found)}; update hotrow")
-        profile = msgspec.json.decode(text, type=TraceProfile)
+        profile = msgspec.json.decode(text if found >= CALIBRATED else _uncalibrated(text), type=TraceProfile)
     except OSError as error:
         raise HotrowError(f"{path}: cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
@@ -309,6 +310,16 @@ def _digest(text: bytes) -> str:
     return hashlib.sha256(
         msgspec.json.encode({**msgspec.json.decode(text), "checksum": ""}, order="sorted")
     ).hexdigest()
+
+
+def _uncalibrated(text: bytes) -> bytes:
+    """The profile without calibrations of a kind that is no longer used: they are found anew where they are needed."""
+    known = msgspec.json.decode(text)
+    tables = known.get("tables") if isinstance(known, dict) else None
+    for table in tables if isinstance(tables, list) else ():
+        if isinstance(table, dict):
+            table.pop("calibration", None)
+    return msgspec.json.encode(known)
 
 
 def _newer(version: int) -> str:

@@ -1,6 +1,8 @@
 """Profiles that come with hotrow, and packed arrays."""
 
+import hashlib
 from importlib import resources
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -9,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from hotrow import HotrowError
 from hotrow.tracegen.packed import Packed
-from hotrow.tracegen.profile import TableProfile, Variant, built_in
+from hotrow.tracegen.profile import TableProfile, Variant, built_in, characterize, load
 from hotrow.tracegen.published import load_profile
+from hotrow.tracegen.trace import Trace
 
 
 @settings(max_examples=50, deadline=None)
@@ -50,3 +54,20 @@ def test_released_profiles_are_private_small_and_attributed(name: str) -> None:
 @pytest.mark.parametrize("name", ["meta-2021", "meta-2022"])
 def test_published_profiles_still_scale(name: str) -> None:
     assert len(load_profile(name, tables=2).tables) == 2
+
+
+def test_calibrations_of_older_versions_are_left_out_and_the_rest_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    profile = characterize(Trace.from_ids(np.arange(400) % 37))
+    known = msgspec.json.decode(msgspec.json.encode(profile))
+    known["version"] = 5
+    known["tables"][0]["calibration"] = {"laws": known["tables"][0]["locality"]["pairs"], "memory": 0.5}
+    known["checksum"] = ""
+    known["checksum"] = hashlib.sha256(msgspec.json.encode(known, order="sorted")).hexdigest()
+    path.write_bytes(msgspec.json.encode(known))
+    read = load(path)
+    assert read.tables == profile.tables
+    assert read.tables[0].calibration is None
+    path.write_bytes(msgspec.json.encode(known).replace(b'"memory":0.5', b'"memory":0.6'))
+    with pytest.raises(HotrowError, match="damaged"):
+        load(path)

@@ -43,17 +43,23 @@ def fitted_ages(table: TableProfile, locality: TableLocality) -> Ages:
 
 
 def _shrunk(matrix: Floats, noise: float) -> Floats:
-    """Column means plus the part whose singular values stand out of the noise (Gavish and Donoho 2017, Frobenius)."""
+    """Column means plus the part of the rest that stands out of the noise."""
     means = matrix.mean(0)
-    rest = matrix - means
-    left, values, right = np.linalg.svd(rest, full_matrices=False)
-    m, n = sorted(rest.shape)
+    return np.asarray(means + stands_out(matrix - means, noise))
+
+
+def stands_out(matrix: Floats, noise: float) -> Floats:
+    """What noise of that deviation in every cell cannot have made: large singular values, shrunk.
+
+    Gavish and Donoho, Optimal shrinkage of singular values (2017), for the Frobenius norm.
+    """
+    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    m, n = sorted(matrix.shape)
     beta = m / n
     y = values / (noise * np.sqrt(n))
     inner = np.maximum((y**2 - beta - 1) ** 2 - 4 * beta, 0)
     kept = np.where(y > 1 + np.sqrt(beta), np.sqrt(inner) / np.maximum(y, 1e-9), 0.0) * noise * np.sqrt(n)
-    shrunk: Floats = means + (left * kept) @ right
-    return shrunk
+    return np.asarray((left * kept) @ right)
 
 
 def independent_births(counts: Spectrum, windows: int) -> Floats:

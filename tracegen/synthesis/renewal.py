@@ -1,7 +1,7 @@
 """Renewal design: every row draws its own intervals, then all rows are merged by time.
 
-Intervals follow the maximum-entropy kernel, their sum the row's span, their order the released correlation of
-consecutive reuse times; hot rows are warped through their windows of activity; runs of interval 1 stay glued.
+Intervals follow the maximum-entropy kernel, their sum the row's span, their order the released pairs of consecutive
+reuse times; hot rows are warped through their windows of activity; runs of interval 1 stay glued.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from ..packed import Packed
 from ..profile import Calibration, TableLocality
 from .kernel import interval_table, mean_octave
 from .rows import Rows
+from .succession import find_lifts, in_turn
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Nodes = NDArray[np.int32]
 
 CALIBRATIONS = 4
-PARTS = 1_000_000  # a calibrated law's probabilities are stored in millionths
+PARTS = 1_000_000  # a calibrated law's probabilities are stored in millionths,
+LIFT_PARTS = 1_000  # lifts in thousandths
 GUIDE = 1024  # cells of the table that speeds up drawing a bin
-SAME_ORDER = 0.03  # correlations nearer than this to the released one need no reordering
 
 
 def calibrate(rows: Rows, locality: TableLocality, rng: np.random.Generator) -> Calibration:
@@ -39,14 +40,20 @@ def calibrate(rows: Rows, locality: TableLocality, rng: np.random.Generator) -> 
     laws = interval_table(rows.counts, rows.spans, reuse, edges, locality.length)
     plan = _Plan.of(rows, locality, len(laws))
     target = _shares(reuse)
-    for _ in range(CALIBRATIONS):
-        intervals = _draw(rows, plan, laws, edges, rng)
+
+    def warped(intervals: Floats) -> Floats:
         _warp(rows.births.copy(), intervals, plan.starts, plan.shape, float(locality.length), rng)
+        return intervals
+
+    for _ in range(CALIBRATIONS):
+        intervals = warped(_draw(rows, plan, laws, edges, rng))
         realised = _histogram(intervals, edges, octave_starts(edges, locality.length))
         laws = laws * np.clip((target + 1e-7) / (_shares(realised) + 1e-7), 0.2, 5.0)
-    intervals = _draw(rows, plan, laws, edges, rng)
-    stored = np.round(laws / np.maximum(laws.sum(1, keepdims=True), 1e-9) * PARTS).astype(np.int64)
-    return Calibration(Packed.of(stored), _memory(intervals, plan.starts, locality, len(laws), rng))
+    lifts = find_lifts(_draw(rows, plan, laws, edges, rng), plan.starts, locality, warped, rng)
+    return Calibration(
+        laws=Packed.of(np.round(laws / np.maximum(laws.sum(1, keepdims=True), 1e-9) * PARTS).astype(np.int64)),
+        lifts=Packed.of(np.round(lifts * LIFT_PARTS).astype(np.int64)),
+    )
 
 
 def renewal(
@@ -63,8 +70,7 @@ def renewal(
     laws = calibration.laws.array().astype(np.float64)
     plan = _Plan.of(rows, locality, len(laws))
     intervals = _draw(rows, plan, laws, edges, rng)
-    if calibration.memory is not None:
-        intervals = _reorder(intervals, plan.starts, calibration.memory, rng)
+    intervals = in_turn(intervals, plan.starts, calibration.lifts.array() / LIFT_PARTS, rng)
     births = rows.births.copy()
     _warp(births, intervals, plan.starts, plan.shape, float(locality.length), rng)
     times, owner, size = _runs(rows.counts, births, intervals, plan.starts, rng)
@@ -189,74 +195,6 @@ def _stretch(out: Floats, a: int, m: int, span: float) -> None:
     else:
         for j in range(a, a + m):
             out[j] = max(1.0, out[j] * span / total)
-
-
-def _correlation(pairs: Floats) -> float:
-    """Correlation of the octaves of consecutive intervals; NaN where there is none to speak of."""
-    total = pairs.sum()
-    if total <= 0:
-        return math.nan
-    k = np.arange(len(pairs))
-    first, second = k - pairs.sum(1) @ k / total, k - pairs.sum(0) @ k / total
-    spread = (pairs.sum(1) @ first**2) * (pairs.sum(0) @ second**2)
-    return float(first @ pairs @ second / math.sqrt(spread)) if spread > 0 else math.nan
-
-
-def _memory(
-    intervals: Floats, starts: Ints, locality: TableLocality, octaves: int, rng: np.random.Generator
-) -> float | None:
-    """The memory with which consecutive intervals correlate as released (regula falsi); None where order is right."""
-    wanted = _correlation(np.maximum(locality.pairs.array().astype(np.float64), 0))
-    free = _correlation(_pairs(intervals, starts, octaves))
-    if not math.isfinite(wanted) or not math.isfinite(free) or abs(wanted - free) <= SAME_ORDER:
-        return None
-
-    def gap(memory: float) -> float:
-        return _correlation(_pairs(_reorder(intervals, starts, memory, rng), starts, octaves)) - wanted
-
-    near, far = (0.0, free - wanted), (0.98 if wanted > free else -0.6, 0.0)
-    far = (far[0], gap(far[0]))
-    if near[1] * far[1] >= 0:
-        return far[0]
-    for _ in range(3):
-        memory = (near[0] * far[1] - far[0] * near[1]) / (far[1] - near[1])
-        found = gap(memory)
-        if abs(found) < SAME_ORDER / 3:
-            return memory
-        near, far = (near, (memory, found)) if found * near[1] < 0 else ((memory, found), far)
-    return (near[0] * far[1] - far[0] * near[1]) / (far[1] - near[1])
-
-
-@kernel
-def _reorder(intervals: Floats, starts: Ints, memory: float, rng: np.random.Generator) -> Floats:
-    """Ranks follow a first-order autoregression; every row keeps its multiset of intervals."""
-    out = intervals.copy()
-    fresh = math.sqrt(1 - memory * memory)
-    for i in range(len(starts) - 1):
-        m = starts[i + 1] - starts[i]
-        if m < 3:
-            continue
-        a = starts[i]
-        z = np.empty(m)
-        z[0] = rng.standard_normal()
-        for j in range(1, m):
-            z[j] = memory * z[j - 1] + fresh * rng.standard_normal()
-        order = np.argsort(z)
-        values = np.sort(intervals[a : a + m])
-        for j in range(m):
-            out[a + order[j]] = values[j]
-    return out
-
-
-@kernel
-def _pairs(intervals: Floats, starts: Ints, octaves: int) -> Floats:
-    out = np.zeros((octaves, octaves))
-    for i in range(len(starts) - 1):
-        for j in range(starts[i], starts[i + 1] - 1):
-            first = min(octaves - 1, int(math.log2(max(1.0, intervals[j]))))
-            second = min(octaves - 1, int(math.log2(max(1.0, intervals[j + 1]))))
-            out[first, second] += 1
-    return out
 
 
 @kernel
