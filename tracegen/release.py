@@ -72,6 +72,7 @@ from numpy.typing import NDArray
 
 from .. import HotrowError
 from . import locality
+from .bounds import Bounds, private_windows, short_tables
 from .clock import NO_USERS, Clock
 from .disclosure import privacy_header
 from .fit import completed, fit_table
@@ -138,19 +139,6 @@ STATISTICS = (
 FILLED = Statistic("filled", 1, 1, 0.01, of_samples=True)
 COUPLING = 0.12  # of the whole budget, where there are several tables
 MECHANISMS: tuple[Mechanism, ...] = ("laplace", "gaussian")
-SHORT, HOPELESS = 10_000, 200  # slots × ε of one access
-PRIVATE_WINDOW = 4096.0  # slots of an age window at ε = 1 for one access
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """How many accesses and samples of one table a unit may hold, and what one table may spend. bags: histograms of bag
-    sizes that a sample of the unit is in."""
-
-    accesses: int
-    samples: int
-    limit: float
-    bags: int = 1
 
 
 def plan(clock: Clock, bounds: Bounds) -> tuple[tuple[Statistic, float], ...]:
@@ -319,33 +307,6 @@ def table_bounds(clocks: Sequence[Clock], budget: PrivacyBudget, total: float) -
         Bounds(most * clock.per_sample, most, spent * own / sum(features), max(1, len(clock.bags)))
         for clock, own in zip(clocks, features, strict=True)
     ]
-
-
-def short_tables(clocks: Sequence[Clock], bounds: Sequence[Bounds], budget: PrivacyBudget) -> list[str]:
-    """A line for every table that is short for its ε; HotrowError where nothing at all could be learned of one."""
-    short = []
-    for clock, bound in zip(clocks, bounds, strict=True):
-        weight = clock.length * _epsilon_of_access(bound, budget.mechanism)
-        if weight < HOPELESS:
-            each = bound.limit if budget.mechanism == "laplace" else 2 * bound.limit**0.5
-            raise HotrowError(
-                f"table {clock.name!r}: epsilon {budget.epsilon:g} leaves about {each:.3g} for this table and "
-                f"{each / bound.accesses:.2g} per lookup, nothing but noise over {clock.samples:,} samples; "
-                "raise epsilon, leave out tables, take a longer trace or a smaller unit"
-            )
-        if weight < SHORT:
-            short.append(f"table {clock.name!r}: N·ε is {weight:,.0f}; below {SHORT:,} only the LRU curve means much")
-    return short
-
-
-def private_windows(clock: Clock, bounds: Bounds, mechanism: Mechanism) -> int:
-    """Age windows of a private release: as many as length and noise allow, public facts alone."""
-    return int(np.clip(clock.length * _epsilon_of_access(bounds, mechanism) / PRIVATE_WINDOW, 4, 256))
-
-
-def _epsilon_of_access(bounds: Bounds, mechanism: Mechanism) -> float:
-    """The ε whose Laplace noise is as large as the noise that one access's share of the budget gets."""
-    return (bounds.limit if mechanism == "laplace" else 2 * bounds.limit**0.5) / bounds.accesses
 
 
 def _filled(stay: int, samples: int, budget: PrivacyBudget, total: float) -> tuple[int, list[Charge]]:

@@ -19,6 +19,7 @@ from ..miss_ratio import lru_curve
 from ..reuse_distance import stack_distances
 from ..stack.dense_ids import dense_ids
 from .interleave import interleaved
+from .shared_tables import SharedFeature, shared_features
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -68,7 +69,7 @@ class TableBags:
 @dataclass(frozen=True)
 class LogFidelity:
     """Errors of a whole synthetic log. shared: mean difference of the LRU curves of one cache for all tables, drawn at
-    `capacities` as `shared_curves` (real, synthetic)."""
+    `capacities` as `shared_curves` (real, synthetic). features: of the tables that several share."""
 
     shared: float
     misses: tuple[SampleMisses, ...]
@@ -76,6 +77,7 @@ class LogFidelity:
     bags: tuple[TableBags, ...]
     capacities: tuple[int, ...]
     shared_curves: tuple[tuple[float, ...], tuple[float, ...]]
+    features: tuple[SharedFeature, ...] = ()
 
     @property
     def miss_distance(self) -> float:
@@ -102,7 +104,8 @@ def log_fidelity(
     Raises HotrowError where the logs differ in their number of tables, one has no samples, or a group is none.
     """
     features = paired(real, synthetic)
-    real, synthetic = (together(trace, share) for trace in (real, _renamed(features)))
+    apart = (real, _renamed(features))
+    real, synthetic = (together(trace, share) for trace in apart)
     pairs = paired(real, synthetic)
     if not real.samples or not synthetic.samples:
         raise HotrowError("nothing to compare: one of the two logs has no samples")
@@ -116,6 +119,7 @@ def log_fidelity(
         tuple(_bags(a, b) for a, b in features if a.offsets is not None or b.offsets is not None),
         tuple(sizes.tolist()),
         (tuple(curves[0].tolist()), tuple(curves[1].tolist())),
+        shared_features(*apart, share),
     )
 
 

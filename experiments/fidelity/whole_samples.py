@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def grids(result: LogFidelity) -> tuple[Grid, ...]:
-    """The log as a whole; misses per sample by cache size; pages of each table; bags, where there are any."""
+    """The log as a whole; misses per sample by cache size; pages of each table; shared tables and bags, if any."""
     made = [_summary(result), _misses(result), _pages(result)]
+    made += [_features(result)] if result.features else []
     return tuple(made if not result.bags else [*made, _bags(result)])
 
 
@@ -63,6 +64,16 @@ def _misses(result: LogFidelity) -> Grid:
         for m in result.misses
     )
     return Grid("Misses per sample, an LRU cache for every table; σ: standard deviation", heads, rows, "simulated")
+
+
+def _features(result: LogFidelity) -> Grid:
+    heads = ("table", "feature", "common", "synthetic", "handed", "synthetic")
+    rows = tuple((f.table, f.feature, *(f"{v:.2%}" for v in (*f.common, *f.handed))) for f in result.features)
+    caption = (
+        "Shared tables, lookups of each feature, real and synthetic; common: whose row others look up too; "
+        "handed: whose row was asked for by another last"
+    )
+    return Grid(caption, heads, rows, "measured")
 
 
 def _pages(result: LogFidelity) -> Grid:

@@ -10,6 +10,7 @@ import pytest
 from hotrow import HotrowError
 from hotrow.tests.tracegen.auditing import proven_epsilon
 from hotrow.tracegen import release as release_module
+from hotrow.tracegen.bounds import Bounds
 from hotrow.tracegen.clock import Clock, Keeping, Placed, place
 from hotrow.tracegen.measure import OF_SHARING, Asked, Measured, Measuring, Second
 from hotrow.tracegen.privacy import Ledger, PrivacyBudget
@@ -17,7 +18,6 @@ from hotrow.tracegen.profile import load
 from hotrow.tracegen.release import (
     COUPLING,
     STATISTICS,
-    Bounds,
     add_noise,
     quieter_mechanism,
     release,

@@ -7,10 +7,11 @@ import pytest
 
 from hotrow.tests.tracegen.auditing import proven_epsilon
 from hotrow.tracegen import release as release_module
+from hotrow.tracegen.bounds import Bounds
 from hotrow.tracegen.clock import Clock, Feature, Placed
 from hotrow.tracegen.measure import OF_CONTENTS, OF_SHARING, Asked, Measuring, Second
 from hotrow.tracegen.privacy import Ledger, PrivacyBudget
-from hotrow.tracegen.release import STATISTICS, Bounds, Statistic, add_noise, release, sensitivity, table_bounds
+from hotrow.tracegen.release import STATISTICS, Statistic, add_noise, release, sensitivity, table_bounds
 from hotrow.tracegen.scale.log import Log
 from hotrow.tracegen.trace import TableLookups, Trace
 
