@@ -1,14 +1,16 @@
 """Certificate: which way of generating fits the released statistics best, and how good it can be known to be.
 
 The age matrix of a profile implies an LRU curve (tracegen/synthesis/depths.py). Every candidate is generated and its
-exact curve compared with the implied one: the mean difference is the claim. Nothing here has seen the real trace, so
-the choice costs no privacy. The implied curve is itself not exact; that part is the floor.
+exact curve compared with the implied one: the mean difference is the claim. After the designs come variants of the best
+of them, and bands that are asked for what their last trace lacked. Nothing here has seen the real trace, so the choice
+costs no privacy. The implied curve is itself not exact; that part is the floor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,29 +18,20 @@ from numpy.typing import NDArray
 
 from ..progress import Advance, ignore
 from ..tracegen import locality as measured
-from ..tracegen.clock import ClockedTable
-from ..tracegen.generate import Synthesis, calibrated, synthesize, table_rng
-from ..tracegen.profile import Certificate, TableLocality, TableProfile, TraceProfile, Variant
-from ..tracegen.synthesis.depthband import Demand
+from ..tracegen.generate import calibrated, synthesize, table_rng
+from ..tracegen.profile import Certificate, Design, TableLocality, TableProfile, TraceProfile, Trust, Variant
+from ..tracegen.synthesis.depthband import Demand, lacking
 from ..tracegen.synthesis.depths import depth_edges, implied_depths
-from .fidelity import by_lag, cache_sizes
+from .fidelity import cache_sizes
 from .miss_ratio import lru_curve
+from .recommendation.distances import clocked, drift_distance, pairs_distance, spans_distance
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-CANDIDATES = (
-    Variant("renewal"),
-    Variant("renewal", windows=False),
-    Variant("depthband"),
-    Variant("depthband", windows=False),
-    Variant("independent"),
-)
-NOISY = (  # beside CANDIDATES, where noise is
-    Variant("renewal", spans="prior"),
-    Variant("renewal", spans="raw"),
-    Variant("depthband", spans="raw"),
-)
+DESIGNS = (Variant("renewal"), Variant("depthband"), Variant("independent"))  # tried first
+CORRECTIONS = 2  # of what bands are asked for, at most; more make a trace worse
+JUDGED = 1 << 31  # of the streams of random numbers that candidates get: no block of a trace has so high a number
 DRIFT_WEIGHT, PAIRS_WEIGHT, SPANS_WEIGHT, FALLBACK_WEIGHT = 0.02, 0.05, 0.02, 0.05  # of other distances
 PLAIN_FLOOR = 0.002  # error of an implied curve on traces without phases
 PHASE_FLOOR = 0.25  # of how far the implied curve is from one that knows no phases
@@ -49,9 +42,12 @@ FEW_WINDOWS = 4  # so short is the trace for its noise where a release dares no 
 FEW_ROWS = 20  # fewer rows obey no law of large numbers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
-    """A table with its variant (and calibration), and the generated trace's distances from the released statistics."""
+    """A table with its variant (and calibration), and the generated trace's distances from the released statistics.
+
+    depths: the trace's lookups per stack-distance bin, float64 [bins].
+    """
 
     table: TableProfile
     claim: float
@@ -59,12 +55,22 @@ class Candidate:
     pairs: float
     spans: float
     fallback: float
+    depths: Floats
 
-    @property
-    def score(self) -> float:
-        """What selection minimizes."""
-        others = DRIFT_WEIGHT * self.drift + PAIRS_WEIGHT * self.pairs + SPANS_WEIGHT * self.spans
-        return self.claim + others + FALLBACK_WEIGHT * self.fallback
+    def __str__(self) -> str:
+        label = f"{self.table.variant.label()}{', corrected' if self.table.demand else ''}"
+        return f"{label}: LRU {self.claim:.4f}, drift {self.drift:.3f}, pairs {self.pairs:.3f}, spans {self.spans:.3f}"
+
+
+def score(candidate: Candidate) -> float:
+    """What selection minimizes."""
+    others = (
+        DRIFT_WEIGHT * candidate.drift
+        + PAIRS_WEIGHT * candidate.pairs
+        + SPANS_WEIGHT * candidate.spans
+        + FALLBACK_WEIGHT * candidate.fallback
+    )
+    return candidate.claim + others
 
 
 def select(profile: TraceProfile, seed: int = 0, advance: Advance = ignore) -> TraceProfile:
@@ -81,22 +87,30 @@ def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TablePr
     locality = table.locality
     if locality is None:
         return table
-    noisy = locality.noise["spans"] > 0
-    best, certificate = best_of(table, locality, (*CANDIDATES, *(NOISY if noisy else ())), seed, number)
+    judge = Judge.of(table, locality, seed, number)
+    tried = [judge.variant(variant) for variant in DESIGNS]
+    tried += [judge.variant(variant) for variant in _others(min(tried, key=score).table.variant.design, locality)]
+    bands = (candidate for candidate in tried if candidate.table.variant.design == "depthband")
+    tried += judge.corrected(min(bands, key=score))
+    best, certificate = judge.verdict(tried)
     return msgspec.structs.replace(best.table, certificate=certificate)
+
+
+def _others(design: Design, locality: TableLocality) -> list[Variant]:
+    """Further variants of the best design."""
+    if design == "independent":
+        return []
+    noisy = locality.noise["spans"] > 0
+    trust: tuple[Trust, ...] = ("raw", "prior") if noisy and design == "renewal" else ("raw",) if noisy else ()
+    return [Variant(design, windows=False), *(Variant(design, spans=spans) for spans in trust)]
 
 
 def best_of(
     table: TableProfile, locality: TableLocality, variants: Sequence[Variant], seed: int, number: int
 ) -> tuple[Candidate, Certificate]:
     """The candidate of lowest score among these variants of table number `number`, and what it promises."""
-    sizes = cache_sizes(table.distinct)
-    asked = Demand.of(table, locality)
-    implied, steady = implied_curves(table, locality, sizes, asked)
-    tried = [judge(table, locality, variant, implied, sizes, asked, table_rng(seed, number, 1)) for variant in variants]
-    best = min(tried, key=lambda candidate: candidate.score)
-    drowned = locality.noise["spans"] > 0 and len(asked.depths) <= FEW_WINDOWS
-    return best, _certificate(best, tried, float(np.abs(implied - steady).mean()), table.distinct, drowned)
+    judge = Judge.of(table, locality, seed, number)
+    return judge.verdict([judge.variant(variant) for variant in variants])
 
 
 def implied_curves(
@@ -121,82 +135,65 @@ def _curve(depths: Floats, rows: int, sizes: Ints) -> Floats:
     return np.asarray(1 - np.interp(sizes, depth_edges(rows), hits) / max(depths.sum(), 1e-9))
 
 
-def judge(
-    table: TableProfile,
-    locality: TableLocality,
-    variant: Variant,
-    implied: Floats,
-    sizes: Ints,
-    asked: Demand,
-    rng: np.random.Generator,
-) -> Candidate:
-    """Generate by `variant` and measure the result's distances from the released statistics."""
-    ready = calibrated(msgspec.structs.replace(table, variant=variant, calibration=None), rng)
-    made = synthesize(ready, rng, asked)
-    seen = measured.history(_clocked(locality, made, table.rows), 1)
-    generated = lru_curve(made.order, threads=1).miss_ratio(sizes)
-    return Candidate(
-        ready,
-        float(np.abs(generated - implied).mean()),
-        drift_distance(locality, made),
-        pairs_distance(locality, seen),
-        spans_distance(locality, seen),
-        made.fallback,
-    )
+class Judge(NamedTuple):
+    """What candidates of a table are judged by: LRU miss ratios implied at `sizes`, and how far they are from those of
+    a trace without phases. None of its random numbers is one that a generated trace gets."""
 
+    table: TableProfile
+    locality: TableLocality
+    asked: Demand
+    sizes: Ints
+    implied: Floats
+    phases: float
+    seed: int
+    number: int
 
-def drift_distance(locality: TableLocality, made: Synthesis) -> float:
-    """Mean difference, by lag, of the hot rows' cosine similarity between windows: released against generated."""
-    released = locality.windows.array().astype(np.float64)
-    if not len(released):
-        return 0.0
-    hot = made.order < len(released)
-    window = made.slots[hot] * measured.SHAPE_WINDOWS // locality.length
-    flat = np.bincount(
-        made.order[hot] * measured.SHAPE_WINDOWS + window, minlength=len(released) * measured.SHAPE_WINDOWS
-    )
-    ours = flat.reshape(len(released), measured.SHAPE_WINDOWS).astype(np.float64)
-    theirs = _lags(released, locality.noise["windows"])
-    return float(np.abs(theirs - _lags(ours, 0.0)).mean())
+    @classmethod
+    def of(cls, table: TableProfile, locality: TableLocality, seed: int, number: int) -> Judge:
+        """Of table number `number` of a profile."""
+        asked, sizes = Demand.of(table, locality), cache_sizes(table.distinct)
+        implied, steady = implied_curves(table, locality, sizes, asked)
+        return cls(table, locality, asked, sizes, implied, float(np.abs(implied - steady).mean()), seed, number)
 
+    def variant(self, variant: Variant) -> Candidate:
+        """The table by this variant."""
+        bare = msgspec.structs.replace(self.table, variant=variant, calibration=None, demand=None)
+        return self._judged(calibrated(bare, table_rng(self.seed, self.number, JUDGED + 1)))
 
-def _lags(windows: Floats, noise: float) -> Floats:
-    """Cosine similarity by lag of the columns; noise, which makes columns longer but not alike, is taken off."""
-    lengths = np.maximum((windows**2).sum(0) - len(windows) * noise**2, 0.25 * (windows**2).sum(0) + 1e-9)
-    return by_lag((windows / np.sqrt(lengths)).T)
+    def corrected(self, candidate: Candidate) -> list[Candidate]:
+        """A candidate of bands that are asked for what the trace before lacked, again and again while that helps."""
+        found: list[Candidate] = []
+        asked = self.asked.depths[:, :-1].sum(0)
+        for _ in range(CORRECTIONS):
+            demand = lacking(asked, candidate.depths, candidate.table.demand)
+            better = self._judged(msgspec.structs.replace(candidate.table, demand=demand))
+            if score(better) >= score(candidate):
+                break
+            found.append(better)
+            candidate = better
+        return found
 
+    def verdict(self, tried: list[Candidate]) -> tuple[Candidate, Certificate]:
+        """The candidate of lowest score, and what it promises."""
+        best = min(tried, key=score)
+        drowned = self.locality.noise["spans"] > 0 and len(self.asked.depths) <= FEW_WINDOWS
+        return best, _certificate(best, tried, self.phases, self.table.distinct, drowned)
 
-def pairs_distance(locality: TableLocality, seen: measured.History) -> float:
-    """Total variation between released and generated consecutive reuse times, less what noise alone would give."""
-    released = locality.pairs.array().astype(np.float64)
-    total = np.maximum(released, 0).sum()
-    if total <= 0:
-        return 0.0
-    ours = seen.pairs.astype(np.float64)
-    noise = released.size * locality.noise["pairs"] / 2 / total
-    distance = float(np.abs(released / total - ours / max(ours.sum(), 1)).sum() / 2)
-    return max(0.0, float(distance - noise))
-
-
-def spans_distance(locality: TableLocality, seen: measured.History) -> float:
-    """Mean distance of cumulated spans, released against generated, over count classes by their lookups.
-
-    The square of the noise's own part is taken off the squared distance, so that noise favours nobody.
-    """
-    ours = measured.span_table(seen, locality.length).astype(np.float64)
-    rows = np.maximum(ours.sum(1), 1)
-    apart = np.cumsum(locality.spans.array() - ours, axis=1)[:, :-1] / rows[:, None]
-    cells = np.arange(1, apart.shape[1] + 1)
-    noise = cells.mean() * (locality.noise["spans"] / rows) ** 2
-    distance = np.sqrt(np.clip((apart**2).mean(1) - noise, 0, 1))
-    lookups = np.bincount(measured.count_class(seen.counts), seen.counts, minlength=len(ours)) * (ours.sum(1) > 0)
-    return float(distance @ lookups / max(lookups.sum(), 1))
-
-
-def _clocked(locality: TableLocality, made: Synthesis, declared: int) -> ClockedTable:
-    """A generated table on the profile's clock."""
-    ids = np.arange(int(made.order.max()) + 1)
-    return ClockedTable("", declared, locality.samples, locality.per_sample, False, ids, made.order, made.slots)
+    def _judged(self, ready: TableProfile) -> Candidate:
+        """Generate and measure the result's distances from the released statistics."""
+        made = synthesize(ready, table_rng(self.seed, self.number, JUDGED), self.asked)
+        seen = measured.history(clocked(self.locality, made, ready.rows), 1)
+        curve = lru_curve(made.order, threads=1)
+        hits = (1 - curve.miss_ratio(depth_edges(ready.distinct)[1:])) * len(made.order)
+        return Candidate(
+            ready,
+            float(np.abs(curve.miss_ratio(self.sizes) - self.implied).mean()),
+            drift_distance(self.locality, made),
+            pairs_distance(self.locality, seen),
+            spans_distance(self.locality, seen),
+            made.fallback,
+            np.diff(hits, prepend=0.0),
+        )
 
 
 def _certificate(best: Candidate, tried: list[Candidate], phases: float, rows: int, drowned: bool) -> Certificate:
@@ -228,9 +225,5 @@ def _certificate(best: Candidate, tried: list[Candidate], phases: float, rows: i
         pairs=best.pairs,
         vouches=not reasons,
         note=note,
-        candidates=tuple(
-            f"{c.table.variant.label()}: LRU {c.claim:.4f}, drift {c.drift:.3f}, pairs {c.pairs:.3f}, "
-            f"spans {c.spans:.3f}"
-            for c in tried
-        ),
+        candidates=tuple(map(str, tried)),
     )

@@ -214,7 +214,7 @@ def _synthesized(
         if table.variant.chains and locality.kin is not None:
             chains = drawn_chains(rows.counts, linked_shares(locality.kin.array(), locality.noise["kin"]), rng)
         return Synthesis(renewal(rows, locality, calibration, rng, chains), sizes, slots, 0.0)
-    bands = depthband(rows, locality, asked or Demand.of(table, locality), slots, rng)
+    bands = depthband(rows, locality, (asked or Demand.of(table, locality)).corrected(table.demand), slots, rng)
     return Synthesis(bands.order, sizes, slots, bands.fallback)
 
 

@@ -139,7 +139,8 @@ class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shared.
 
     locality: what a generator with temporal order needs; variant: how to generate; certificate: what it promises;
-    calibration: of the renewal design, found anew by every generation where it is None; layout: of row numbers.
+    calibration: of the renewal design, found anew by every generation where it is None; demand: how much more lookups
+    the depth band asks of every stack-distance bin than the ages imply, in thousandths; layout: of row numbers.
     features: those that share the table, in the order of their slots, whose bags are told apart; none where it has one
     alone. lifts: how lookups of a shared table are chosen (see sharing/filling.py), found anew where it is None.
     """
@@ -152,6 +153,7 @@ class TableProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     variant: Variant = Variant()
     certificate: Certificate | None = None
     calibration: Calibration | None = None
+    demand: Packed | None = None
     layout: Layout = "random"
     features: tuple[FeatureProfile, ...] = ()
     lifts: Packed | None = None

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from hotrow.analysis.certificate import implied_curves, select, select_table, spans_distance
+from hotrow.analysis.certificate import implied_curves, select, select_table
 from hotrow.analysis.fidelity import cache_sizes
 from hotrow.analysis.miss_ratio import lru_curve
+from hotrow.analysis.recommendation.distances import spans_distance
 from hotrow.tracegen.clock import ClockedTable, dense
 from hotrow.tracegen.generate import synthesize, table_rng
 from hotrow.tracegen.locality import history
@@ -98,3 +99,21 @@ def test_a_trace_that_drowns_in_noise_is_not_vouched_for() -> None:
     assert certificate is not None
     assert not certificate.vouches
     assert "short for so much noise" in certificate.note
+
+
+def test_bands_that_lack_lookups_are_corrected_and_generate_so() -> None:
+    table = characterize(Trace.from_ids(phases(150_000, 3))).tables[0]
+    chosen = select_table(table)
+    assert chosen.variant.design == "depthband"
+    assert chosen.demand is not None
+    assert chosen.certificate is not None
+    bands = [
+        float(told.split("LRU ")[1].split(",")[0]) for told in chosen.certificate.candidates if "depthband" in told
+    ]
+    assert chosen.certificate.claim < 0.7 * bands[0]
+    order = synthesize(chosen, table_rng(5, 0, 1)).order
+    sizes = cache_sizes(table.distinct)
+    assert table.locality is not None
+    implied, _ = implied_curves(table, table.locality, sizes)
+    error = np.abs(lru_curve(order).miss_ratio(sizes) - implied).mean()
+    assert error < 0.8 * bands[0]  # by other random numbers too

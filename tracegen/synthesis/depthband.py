@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..locality import window_length
+from ..packed import Packed
 from ..profile import TableLocality, TableProfile
 from .ages import Ages, fitted_ages
 from .band_stack import draw
@@ -21,13 +22,18 @@ from .depths import depth_edges, implied_depths, whole
 from .rows import Rows
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+PARTS = 1_000  # factors are stored in thousandths
+RARE = 1e-5  # share of lookups below which a bin's part is not told from another
+LARGEST_STEP = 2.0  # of a factor
 
 
 class Demand(NamedTuple):
     """What a table's statistics ask of every window: ages as fitted, and lookups per window × stack-distance bin."""
 
     ages: Ages
-    depths: NDArray[np.float64]
+    depths: Floats
 
     @classmethod
     def of(cls, table: TableProfile, locality: TableLocality) -> Demand:
@@ -35,6 +41,25 @@ class Demand(NamedTuple):
         ages = fitted_ages(table, locality)
         width = window_length(locality.length, len(ages.demand))
         return cls(ages, implied_depths(ages.demand, locality.length, width, table.distinct))
+
+    def corrected(self, factors: Packed | None) -> Demand:
+        """The same with every bin's lookups, but for first ones, multiplied; factors: a profile's, in thousandths."""
+        if factors is None:
+            return self
+        depths = self.depths.copy()
+        depths[:, :-1] *= factors.array() / PARTS
+        return self._replace(depths=depths)
+
+
+def lacking(asked: Floats, made: Floats, before: Packed | None) -> Packed:
+    """Factors that ask of every bin for what a trace made by the factors `before` lacks or has too much.
+
+    asked, made: lookups per stack-distance bin, without first ones.
+    """
+    floor = asked.sum() * RARE
+    steps = np.clip((asked + floor) / (made + floor), 1 / LARGEST_STEP, LARGEST_STEP)
+    known = np.ones(len(asked)) if before is None else before.array() / PARTS
+    return Packed.of(np.round(known * steps * PARTS).astype(np.int64))
 
 
 class Bands(NamedTuple):
