@@ -31,6 +31,7 @@ Floats = NDArray[np.float64]
 
 DESIGNS = (Variant("renewal"), Variant("depthband"), Variant("independent"))  # tried first
 CORRECTIONS = 2  # of what bands are asked for, at most; more make a trace worse
+RIVAL = 2.0  # times the best score, up to which corrected bands may still win
 JUDGED = 1 << 31  # of the streams of random numbers that candidates get: no block of a trace has so high a number
 DRIFT_WEIGHT, PAIRS_WEIGHT, SPANS_WEIGHT, FALLBACK_WEIGHT = 0.02, 0.05, 0.02, 0.05  # of other distances
 PLAIN_FLOOR = 0.002  # error of an implied curve on traces without phases
@@ -90,8 +91,9 @@ def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TablePr
     judge = Judge.of(table, locality, seed, number)
     tried = [judge.variant(variant) for variant in DESIGNS]
     tried += [judge.variant(variant) for variant in _others(min(tried, key=score).table.variant.design, locality)]
-    bands = (candidate for candidate in tried if candidate.table.variant.design == "depthband")
-    tried += judge.corrected(min(bands, key=score))
+    bands = min((candidate for candidate in tried if candidate.table.variant.design == "depthband"), key=score)
+    if score(bands) < RIVAL * min(map(score, tried)):
+        tried += judge.corrected(bands)
     best, certificate = judge.verdict(tried)
     return msgspec.structs.replace(best.table, certificate=certificate)
 

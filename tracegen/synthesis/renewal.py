@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 Nodes = NDArray[np.int32]
 
 CALIBRATIONS = 4
+HEAD, SAMPLE = 10_000, 150_000  # calibrated on: rows of more than so small a part of lookups, and lookups of others
 PARTS = 1_000_000  # a calibrated law's probabilities are stored in millionths,
 LIFT_PARTS = 1_000  # lifts in thousandths
 GUIDE = 1024  # cells of the table that speeds up drawing a bin
@@ -38,22 +39,33 @@ def calibrate(rows: Rows, locality: TableLocality, rng: np.random.Generator) -> 
     edges = reuse_edges(locality.length)
     reuse = np.maximum(locality.reuse.array().astype(np.float64), 0)
     laws = interval_table(rows.counts, rows.spans, reuse, edges, locality.length)
-    plan = _Plan.of(rows, locality, len(laws))
+    some, weights = _sampled(rows)
+    plan = _Plan.of(some, locality, len(laws))
     target = _shares(reuse)
 
     def warped(intervals: Floats) -> Floats:
-        _warp(rows.births.copy(), intervals, plan.starts, plan.shape, float(locality.length), rng)
+        _warp(some.births.copy(), intervals, plan.starts, plan.shape, float(locality.length), rng)
         return intervals
 
     for _ in range(CALIBRATIONS):
-        intervals = warped(_draw(rows, plan, laws, edges, rng))
-        realised = _histogram(intervals, edges, octave_starts(edges, locality.length))
+        intervals = warped(_draw(some, plan, laws, edges, rng))
+        realised = _histogram(intervals, plan.starts, weights, edges, octave_starts(edges, locality.length))
         laws = laws * np.clip((target + 1e-7) / (_shares(realised) + 1e-7), 0.2, 5.0)
-    lifts = find_lifts(_draw(rows, plan, laws, edges, rng), plan.starts, locality, warped, rng)
+    lifts = find_lifts(_draw(some, plan, laws, edges, rng), plan.starts, weights, locality, warped, rng)
     return Calibration(
         laws=Packed.of(np.round(laws / np.maximum(laws.sum(1, keepdims=True), 1e-9) * PARTS).astype(np.int64)),
         lifts=Packed.of(np.round(lifts * LIFT_PARTS).astype(np.int64)),
     )
+
+
+def _sampled(rows: Rows) -> tuple[Rows, Floats]:
+    """Rows enough to calibrate on, and for how many each stands: all of many lookups, one of so many others."""
+    total = int(rows.counts.sum())
+    head = max(len(rows.activity), int(np.count_nonzero(rows.counts > total / HEAD)))
+    stride = max(1, int(rows.counts[head:].sum()) // SAMPLE)
+    taken = np.append(np.arange(head), np.arange(head + stride // 2, len(rows.counts), stride))
+    weights = np.where(np.arange(len(taken)) < head, 1.0, float(stride))
+    return Rows(rows.counts[taken], rows.births[taken], rows.spans[taken], rows.activity), weights
 
 
 def renewal(
@@ -112,15 +124,16 @@ def _shares(histogram: Floats) -> Floats:
 
 
 @kernel
-def _histogram(intervals: Floats, edges: Ints, first_bins: Ints) -> Floats:
-    """Intervals per reuse bin; first_bins: the bin of 2^k for every octave k."""
+def _histogram(intervals: Floats, starts: Ints, weights: Floats, edges: Ints, first_bins: Ints) -> Floats:
+    """Intervals per reuse bin, each row's by its weight; first_bins: the bin of 2^k for every octave k."""
     out = np.zeros(len(edges) - 1)
-    for interval in intervals:
-        value = max(1, round(interval))
-        b = first_bins[min(len(first_bins) - 1, int(math.log2(value)))]
-        while b < len(out) - 1 and value >= edges[b + 1]:
-            b += 1
-        out[b] += 1
+    for i in range(len(weights)):
+        for j in range(starts[i], starts[i + 1]):
+            value = max(1, round(intervals[j]))
+            b = first_bins[min(len(first_bins) - 1, math.frexp(value)[1] - 1)]
+            while b < len(out) - 1 and value >= edges[b + 1]:
+                b += 1
+            out[b] += weights[i]
     return out
 
 

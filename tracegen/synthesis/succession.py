@@ -19,23 +19,29 @@ from .ages import stands_out
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-ROUNDS, STEP = 6, 0.8  # of finding lifts, and the power of what is lacking that each makes up for
+ROUNDS, STEP = 5, 0.8  # of finding lifts, and the power of what is lacking that each makes up for
 MOST = 10.0  # times that an octave may be likelier after another, or less likely
 SPARSE = 1e-5  # share of pairs below which a lift is not told from 1
 
 
 def find_lifts(
-    intervals: Floats, starts: Ints, locality: TableLocality, seen: Callable[[Floats], Floats], rng: np.random.Generator
+    intervals: Floats,
+    starts: Ints,
+    weights: Floats,
+    locality: TableLocality,
+    seen: Callable[[Floats], Floats],
+    rng: np.random.Generator,
 ) -> Floats:
     """Lifts, octave before × octave, of the round whose pairs came nearest to the released ones.
 
-    intervals: row by row, from `starts` on; seen: what they become before their reuse times are measured.
+    intervals: row by row, from `starts` on; weights: for how many rows each stands; seen: what intervals become before
+    their reuse times are measured.
     """
     wanted = known_pairs(locality)
     lift = best = np.ones_like(wanted)
     nearest = math.inf
     for _ in range(ROUNDS):
-        found = _shares(_pairs(seen(in_turn(intervals, starts, lift, rng)), starts, len(lift)))
+        found = _shares(_pairs(seen(in_turn(intervals, starts, lift, rng)), starts, weights, len(lift)))
         apart = float(np.abs(found - wanted).sum())
         if apart < nearest:
             nearest, best = apart, lift
@@ -65,15 +71,15 @@ def _lift(shares: Floats) -> Floats:
 
 @kernel
 def _octave(interval: float, octaves: int) -> int:
-    return min(octaves - 1, int(math.log2(max(1.0, interval))))
+    return min(octaves - 1, max(0, math.frexp(interval)[1] - 1))
 
 
 @kernel
-def _pairs(intervals: Floats, starts: Ints, octaves: int) -> Floats:
+def _pairs(intervals: Floats, starts: Ints, weights: Floats, octaves: int) -> Floats:
     out = np.zeros((octaves, octaves))
-    for i in range(len(starts) - 1):
+    for i in range(len(weights)):
         for j in range(starts[i], starts[i + 1] - 1):
-            out[_octave(intervals[j], octaves), _octave(intervals[j + 1], octaves)] += 1
+            out[_octave(intervals[j], octaves), _octave(intervals[j + 1], octaves)] += weights[i]
     return out
 
 

@@ -91,7 +91,7 @@ def test_found_lifts_bring_the_released_pairs() -> None:
     wanted = known_pairs(locality)
     np.testing.assert_allclose(octave_pairs(real, starts, octaves), wanted)
     shuffled = np.concatenate([rng.permutation(intervals) for intervals in own]).astype(np.float64)
-    lifts = find_lifts(shuffled, starts, locality, as_is, rng)
+    lifts = find_lifts(shuffled, starts, np.ones(300), locality, as_is, rng)
     before, after = (
         np.abs(octave_pairs(intervals, starts, octaves) - wanted).sum() / 2
         for intervals in (shuffled, in_turn(shuffled, starts, lifts, rng))
