@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 DESIGNS = (Variant("renewal"), Variant("depthband"), Variant("independent"))  # tried first
 CORRECTIONS = 2  # of what bands are asked for, at most; more make a trace worse
-RIVAL = 2.0  # times the best score, up to which corrected bands may still win
+RIVAL = 2.0  # times the best score, up to which a design's variants, or corrected bands, may still win
 JUDGED = 1 << 31  # of the streams of random numbers that candidates get: no block of a trace has so high a number
 DRIFT_WEIGHT, PAIRS_WEIGHT, SPANS_WEIGHT, FALLBACK_WEIGHT = 0.02, 0.05, 0.02, 0.05  # of other distances
 PLAIN_FLOOR = 0.002  # error of an implied curve on traces without phases
@@ -90,7 +90,8 @@ def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TablePr
         return table
     judge = Judge.of(table, locality, seed, number)
     tried = [judge.variant(variant) for variant in DESIGNS]
-    tried += [judge.variant(variant) for variant in _others(min(tried, key=score).table.variant.design, locality)]
+    rivals = [c.table.variant.design for c in tried if score(c) < RIVAL * min(map(score, tried))]
+    tried += [judge.variant(variant) for design in rivals for variant in _others(design, locality)]
     bands = min((candidate for candidate in tried if candidate.table.variant.design == "depthband"), key=score)
     if score(bands) < RIVAL * min(map(score, tried)):
         tried += judge.corrected(bands)
@@ -99,7 +100,7 @@ def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TablePr
 
 
 def _others(design: Design, locality: TableLocality) -> list[Variant]:
-    """Further variants of the best design."""
+    """Further variants of a design that is among the best."""
     if design == "independent":
         return []
     noisy = locality.noise["spans"] > 0
