@@ -164,7 +164,7 @@ class Judge(NamedTuple):
         return self._judged(calibrated(bare, table_rng(self.seed, self.number, JUDGED + 1)))
 
     def corrected(self, candidate: Candidate) -> list[Candidate]:
-        """A candidate of bands that are asked for what the trace before lacked, again and again while that helps."""
+        """Candidates whose bands are asked for what the trace before lacked, while that helps and is needed."""
         found: list[Candidate] = []
         asked = self.asked.depths[:, :-1].sum(0)
         for _ in range(CORRECTIONS):
@@ -174,6 +174,8 @@ class Judge(NamedTuple):
                 break
             found.append(better)
             candidate = better
+            if candidate.claim < PLAIN_FLOOR:
+                break
         return found
 
     def verdict(self, tried: list[Candidate]) -> tuple[Candidate, Certificate]:
