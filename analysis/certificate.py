@@ -100,12 +100,14 @@ def select_table(table: TableProfile, seed: int = 0, number: int = 0) -> TablePr
 
 
 def _others(design: Design, locality: TableLocality) -> list[Variant]:
-    """Further variants of a design that is among the best."""
+    """Further variants of a design that is among the best: without hot rows' windows, and with other spans."""
     if design == "independent":
         return []
-    noisy = locality.noise["spans"] > 0
-    trust: tuple[Trust, ...] = ("raw", "prior") if noisy and design == "renewal" else ("raw",) if noisy else ()
-    return [Variant(design, windows=False), *(Variant(design, spans=spans) for spans in trust)]
+    found = [Variant(design, windows=False)] if len(locality.windows.array()) else []
+    if locality.noise["spans"] > 0:
+        trusted: tuple[Trust, ...] = ("raw", "prior") if design == "renewal" else ("raw",)
+        found += [Variant(design, spans=spans) for spans in trusted]
+    return found
 
 
 def best_of(
