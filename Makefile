@@ -20,9 +20,10 @@ lint: $(VENV)/.test
 bench: $(VENV)/.bench
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' --benchmark-sort=name --benchmark-columns=min,median,iqr,rounds
 
-# Every number of docs/fidelity.md, hours of work: make fidelity TRACES=folder-of-npz-traces
+# Every number of docs/fidelity.md and docs/whole_samples.md: make fidelity TRACES=folder-of-npz-traces
 fidelity: $(VENV)/.run
 	$(BIN)/python -m hotrow.experiments.fidelity.report $(TRACES) out/fidelity docs/fidelity-numbers.md
+	$(BIN)/python -m hotrow.experiments.fidelity.log_report $(TRACES) out/whole-samples docs/whole-samples-numbers.md
 
 # mypy -p hotrow finds the package through a link, whatever the checkout's folder is called.
 $(VENV)/python:
